@@ -1,11 +1,13 @@
+// Command controlplane is a Kubernetes control plane in one binary: kube-apiserver with an embedded
+// datastore, kube-controller-manager, kube-scheduler and kubectl.
 package main
 
 import (
-	_ "github.com/k3s-io/kine/pkg/endpoint"
-	_ "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	_ "k8s.io/kubernetes/cmd/kube-controller-manager/app"
-	_ "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	_ "k8s.io/kubectl/pkg/cmd"
+	"os"
+
+	"github.com/cellfed/cellfed/controlplane/internal/cli"
 )
 
-func main() {}
+func main() {
+	os.Exit(cli.Main(os.Args))
+}

@@ -15,7 +15,7 @@ type CellSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="clusterName must be the name of a KubeFedCluster: lower-case letters, digits, '-' and '.', beginning and ending with a letter or a digit"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="clusterName must be the name of a KubeFedCluster: lower-case letters, digits, '-' and '.', with a letter or a digit at each end and on each side of a '.'"
 	ClusterName string `json:"clusterName"`
 
 	// targetNamespace is the namespace in the member cluster that holds the cell's objects. Two cells never share
@@ -78,7 +78,7 @@ type CellStatus struct {
 // +kubebuilder:printcolumn:name="Tenant",type=string,priority=1,JSONPath=`.status.tenant`,description="The tenant that owns the cell's namespace."
 // +kubebuilder:printcolumn:name="Reason",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,description="Why the cell is or is not ready."
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`,description="How long ago the Cell was created."
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="a Cell's name becomes part of a KubeFedCluster's name: use at most 63 lower-case letters, digits and '-', beginning and ending with a letter or a digit",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name becomes part of a KubeFedCluster's name: use at most 63 lower-case letters, digits and '-', beginning and ending with a letter or a digit"
 type Cell struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -38,6 +38,8 @@ const (
 	// ReasonNamespacePlaced goes with a true NamespaceFederated.
 	ReasonNamespacePlaced ConditionReason = "NamespacePlaced"
 
+	// ReasonGenerating means that what the cell needs is not in place yet.
+	ReasonGenerating ConditionReason = "Generating"
 	// ReasonClusterNotFound means that no KubeFedCluster has the name in spec.clusterName.
 	ReasonClusterNotFound ConditionReason = "ClusterNotFound"
 	// ReasonClusterIsCell means that spec.clusterName names a KubeFedCluster that stands for a cell.
@@ -55,6 +57,14 @@ const (
 	ReasonNamespaceNotPlaced ConditionReason = "NamespaceNotPlaced"
 	// ReasonNamespacesNotFederated means that no FederatedTypeConfig federates Namespaces.
 	ReasonNamespacesNotFederated ConditionReason = "NamespacesNotFederated"
+	// ReasonNamespaceUnknown means that the FederatedNamespaces have not been read yet.
+	ReasonNamespaceUnknown ConditionReason = "NamespaceUnknown"
+	// ReasonUnreadable means that the objects of a federated type cannot be read, so that nobody knows whether
+	// they place the cell.
+	ReasonUnreadable ConditionReason = "Unreadable"
+	// ReasonFinalizersPending means that the cell's KubeFedCluster is being deleted and somebody else's finalizer
+	// keeps it.
+	ReasonFinalizersPending ConditionReason = "FinalizersPending"
 	// ReasonPlaced means that federated objects still place the cell.
 	ReasonPlaced ConditionReason = "Placed"
 	// ReasonTerminating means that the Cell is being deleted.

@@ -32,6 +32,18 @@ const (
 	// as it should be.
 	GeneratedLabel = "cellfed.io/generated"
 
+	// CellUIDAnnotation holds, on a generated KubeFedCluster, the UID of the Cell that it was generated for. It
+	// tells a KubeFedCluster whose labels somebody took away from one that was never cellfed's.
+	CellUIDAnnotation = "cellfed.io/cell-uid"
+
+	// TokenExpiresAnnotation holds, on the Secret of a façade token, the time (RFC 3339) at which it is replaced
+	// by another. The façade itself accepts the token until its Secret is deleted.
+	TokenExpiresAnnotation = "cellfed.io/token-expires-at"
+
+	// TokenRevokedAfterAnnotation holds, on the Secret of a façade token that was replaced, the time (RFC 3339)
+	// after which it is deleted, which revokes the token. It is absent while the token is in use.
+	TokenRevokedAfterAnnotation = "cellfed.io/token-revoked-after"
+
 	// CellFinalizer keeps a Cell until nothing is placed on it any more and what was generated for it is gone.
 	CellFinalizer = "cellfed.io/cell"
 

@@ -1,0 +1,126 @@
+# cellfed's targets: `make help` lists them.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The Kubernetes that controlplane runs, which must know its own version.
+KUBE_VERSION := $(shell sed -n 's/^\tk8s.io\/kubernetes \(v[0-9.]*\)$$/\1/p' controlplane/go.mod)
+BIN := bin
+PROGRAMS := $(BIN)/manager $(BIN)/controlplane $(BIN)/kubectl $(BIN)/hyperfed $(BIN)/kwok
+TOOLS := $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint
+export CELLFED_BIN := $(abspath $(BIN))
+
+GO_FILES := $(shell find api controllers internal webhooks -name '*.go' -not -name '*_test.go' 2>/dev/null) main.go setup.go go.mod go.sum
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-zA-Z0-9_-]+:.*##/ {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: bin ## Boot a host and two member clusters, release to three cells, and show what arrives (KEEP=1 leaves it running).
+	@go run ./e2e/cmd/demo
+
+.PHONY: demo-stop
+demo-stop: ## Stop a demo that KEEP=1 left running.
+	@go run ./e2e/cmd/demo stop
+
+##@ Test
+
+.PHONY: test
+test: test-unit test-controlplane test-e2e ## Run all tests: unit, against a real API server, end to end.
+
+.PHONY: test-unit
+test-unit: bin ## Run the unit tests and those that need one API server.
+	@echo "testing the packages, with the race detector"
+	go test -race -timeout 20m ./api/... ./controllers/... ./internal/... ./webhooks/... .
+
+.PHONY: test-controlplane
+test-controlplane: ## Run controlplane's tests.
+	@echo "testing controlplane (linking its tests takes a minute)"
+	go test -C controlplane -timeout 20m ./...
+
+.PHONY: test-e2e
+test-e2e: bin ## Run the end-to-end suites: a host and two members with upstream KubeFed.
+	@echo "testing end to end (several minutes)"
+	go test -count=1 -timeout 40m -v ./e2e/... | hack/e2e-summary.sh
+
+.PHONY: fuzz
+FUZZTIME ?= 30s
+fuzz: ## Run every fuzz target for FUZZTIME.
+	@hack/fuzz.sh $(FUZZTIME)
+
+##@ Measure
+
+.PHONY: bench
+bench: bench-conversion bench-facade bench-list ## Run all benchmarks.
+
+.PHONY: bench-conversion
+bench-conversion: ## Conversion beside decoding to unstructured and encoding again.
+	go run ./bench/conversion
+
+.PHONY: bench-facade
+bench-facade: bin ## Requests through the façade beside the same requests direct.
+	go run ./bench/facade
+
+.PHONY: bench-list
+bench-list: bin ## A list of 5,000 federated objects in both versions.
+	go run ./bench/list
+
+##@ Build
+
+.PHONY: bin
+bin: $(PROGRAMS) ## Build the manager and the programs that the demo and the tests run.
+
+$(BIN)/manager: $(GO_FILES)
+	@hack/build.sh $@ . . -ldflags "-X main.version=$(VERSION)"
+
+$(BIN)/controlplane: $(shell find controlplane -name '*.go' -not -name '*_test.go') controlplane/go.mod controlplane/go.sum
+	@echo "a real Kubernetes $(KUBE_VERSION) control plane: about ten minutes on two cores, the first time"
+	@CGO_ENABLED=0 hack/build.sh $@ controlplane .
+
+$(BIN)/kubectl: $(BIN)/controlplane
+	@ln -sf controlplane $@
+
+$(BIN)/hyperfed: e2e/kubefed/go.mod e2e/kubefed/go.sum
+	@CGO_ENABLED=0 hack/build.sh $@ e2e/kubefed sigs.k8s.io/kubefed/cmd/hyperfed
+
+$(BIN)/kwok: e2e/kwok/go.mod e2e/kwok/go.sum
+	@CGO_ENABLED=0 hack/build.sh $@ e2e/kwok sigs.k8s.io/kwok/cmd/kwok
+
+$(BIN)/controller-gen: hack/tools/go.mod hack/tools/go.sum
+	@hack/build.sh $@ hack/tools sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(BIN)/crd-ref-docs: hack/tools/go.mod hack/tools/go.sum
+	@hack/build.sh $@ hack/tools github.com/elastic/crd-ref-docs
+
+$(BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
+	@hack/build.sh $@ hack/tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf $(BIN) dist
+
+##@ Develop
+
+.PHONY: generate
+generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate deepcopy, CRDs, RBAC and the API reference.
+	@hack/generate.sh $(abspath $(BIN))
+
+.PHONY: fmt
+fmt: $(BIN)/golangci-lint ## Format the code.
+	$(BIN)/golangci-lint fmt
+
+.PHONY: tidy
+tidy: ## Tidy every module's go.mod.
+	@hack/tidy.sh
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Run the linters over every module.
+	@for m in . controlplane; do echo "linting $$m"; (cd $$m && $(abspath $(BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+
+.PHONY: verify
+verify: $(TOOLS) $(BIN)/kubectl lint ## Check formatting, lint, and that everything generated is as committed.
+	@hack/verify.sh $(abspath $(BIN))

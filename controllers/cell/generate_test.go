@@ -1,0 +1,484 @@
+package cell
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/kubefed/pkg/apis/core/common"
+	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/e2e/framework"
+)
+
+func TestGenerate(t *testing.T) {
+	w := start(t)
+	w.federateNamespaces()
+	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme", v1alpha1.WorkspaceGroupLabel: "prod"})
+	w.join("hz-a")
+	cell := w.cell(n, "rz00a", "hz-a", "shop-rz00a", map[string]string{"city": "hangzhou", v1alpha1.TenantLabel: "evil"})
+	cluster := w.generatedCluster(cell, labelled(map[string]string{
+		"city":                       "hangzhou",
+		"cellfed.io/tenant":          "acme",
+		"cellfed.io/workspace-group": "prod",
+		"cellfed.io/namespace":       n,
+		"cellfed.io/cell":            "rz00a",
+		"cellfed.io/cluster":         "hz-a",
+		"cellfed.io/topology-type":   "cell",
+		"cellfed.io/generated":       "true",
+	}))
+	if want := facadeURL + "/cells/" + n + "/rz00a"; cluster.Spec.APIEndpoint != want {
+		t.Errorf("endpoint %q, want %q", cluster.Spec.APIEndpoint, want)
+	}
+	if string(cluster.Spec.CABundle) != "CA" {
+		t.Errorf("CA bundle %q", cluster.Spec.CABundle)
+	}
+	secrets := w.secrets(cell)
+	if len(secrets) != 1 || secrets[0].Name != cluster.Spec.SecretRef.Name {
+		t.Fatalf("%d Secrets, KubeFedCluster names %q", len(secrets), cluster.Spec.SecretRef.Name)
+	}
+	if !regexp.MustCompile(`^` + regexp.QuoteMeta(cluster.Name) + `-[0-9a-f]{5,}$`).MatchString(secrets[0].Name) {
+		t.Errorf("the Secret is called %q", secrets[0].Name)
+	}
+	if token, err := base64.RawURLEncoding.DecodeString(string(secrets[0].Data["token"])); err != nil || len(token) != 32 {
+		t.Errorf("the token has %d bytes (%v)", len(token), err)
+	}
+	if got := secrets[0].Labels[v1alpha1.TenantLabel]; got != "acme" {
+		t.Errorf("the Secret's tenant is %q", got)
+	}
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonClusterUnknown)
+	w.reportReady("hz-a")
+	w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonClusterUnknown)
+	w.reportReady(cluster.Name)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.get(cell)
+	status := cell.Status
+	status.Conditions = nil
+	want := v1alpha1.CellStatus{
+		ObservedGeneration: cell.Generation, KubeFedClusterName: n + ".rz00a", TargetNamespace: "shop-rz00a",
+		Tenant: "acme", WorkspaceGroup: "prod",
+	}
+	if diff := cmp.Diff(want, status); diff != "" {
+		t.Errorf("status: -want, +got:\n%s", diff)
+	}
+	w.expectEvents(cell, "KubeFedClusterCreated", "TokenIssued", "Ready")
+}
+
+// expectEvents waits until events with these reasons are there about the Cell.
+func (w *world) expectEvents(cell *v1alpha1.Cell, reasons ...string) {
+	w.t.Helper()
+	w.eventually(fmt.Sprintf("events %v", reasons), func() error {
+		events := &corev1.EventList{}
+		if err := w.c.List(w.ctx, events, client.InNamespace(cell.Namespace)); err != nil {
+			return err
+		}
+		var got []string
+		for _, e := range events.Items {
+			if e.InvolvedObject.Name == cell.Name {
+				got = append(got, e.Reason)
+			}
+		}
+		for _, reason := range reasons {
+			if !slices.Contains(got, reason) {
+				return fmt.Errorf("events %v", got)
+			}
+		}
+		return nil
+	})
+}
+
+// labelled checks that a KubeFedCluster has these labels and no other.
+func labelled(want map[string]string) func(*kubefedv1beta1.KubeFedCluster) error {
+	return func(cluster *kubefedv1beta1.KubeFedCluster) error {
+		if diff := cmp.Diff(want, cluster.Labels); diff != "" {
+			return fmt.Errorf("labels: -want, +got:\n%s", diff)
+		}
+		return nil
+	}
+}
+
+func TestLabelsFollow(t *testing.T) {
+	w := start(t)
+	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
+	cell := w.cell(n, "a", "hz-a", "", map[string]string{"city": "hangzhou", "zone": "1"})
+	base := w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error { return has(c.Labels, "zone", "1") }).Labels
+	change := func(remove []string, add map[string]string) func(*kubefedv1beta1.KubeFedCluster) error {
+		base = maps.Clone(base)
+		for _, key := range remove {
+			delete(base, key)
+		}
+		maps.Copy(base, add)
+		return labelled(base)
+	}
+
+	w.update(cell, func() { cell.Labels = map[string]string{"city": "shanghai"} })
+	w.generatedCluster(cell, change([]string{"zone"}, map[string]string{"city": "shanghai"}))
+
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: n}}
+	w.update(namespace, func() {
+		delete(namespace.Labels, v1alpha1.TenantLabel)
+		namespace.Labels[v1alpha1.WorkspaceGroupLabel] = "g"
+	})
+	w.generatedCluster(cell, change([]string{v1alpha1.TenantLabel}, map[string]string{v1alpha1.WorkspaceGroupLabel: "g"}))
+	w.eventually("the labels of the Secret", func() error {
+		for _, s := range w.secrets(cell) {
+			if _, ok := s.Labels[v1alpha1.TenantLabel]; ok {
+				return errors.New("it still has the tenant")
+			}
+			if err := has(s.Labels, v1alpha1.WorkspaceGroupLabel, "g"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	w.update(cell, func() { cell.Spec.ClusterName = "hz-b" })
+	w.generatedCluster(cell, change(nil, map[string]string{v1alpha1.ClusterLabel: "hz-b"}))
+	w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotFound)
+}
+
+func has(labels map[string]string, key, value string) error {
+	if labels[key] != value {
+		return fmt.Errorf("label %s is %q, not %q", key, labels[key], value)
+	}
+	return nil
+}
+
+func TestDrift(t *testing.T) {
+	w := start(t)
+	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
+	cell := w.cell(n, "a", "hz-a", "", map[string]string{"city": "hangzhou"})
+	good := w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error { return has(c.Labels, "city", "hangzhou") }).DeepCopy()
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	for reason, tamper := range map[string]func(*kubefedv1beta1.KubeFedCluster){
+		"a label changed":            func(c *kubefedv1beta1.KubeFedCluster) { c.Labels[v1alpha1.TenantLabel] = "evil" },
+		"one of its own labels gone": func(c *kubefedv1beta1.KubeFedCluster) { delete(c.Labels, v1alpha1.CellLabel) },
+		"every label gone":           func(c *kubefedv1beta1.KubeFedCluster) { c.Labels = nil },
+		"its annotation gone":        func(c *kubefedv1beta1.KubeFedCluster) { c.Annotations = nil },
+		"the endpoint changed":       func(c *kubefedv1beta1.KubeFedCluster) { c.Spec.APIEndpoint = "https://evil" },
+		"the CA bundle gone":         func(c *kubefedv1beta1.KubeFedCluster) { c.Spec.CABundle = nil },
+		"another Secret":             func(c *kubefedv1beta1.KubeFedCluster) { c.Spec.SecretRef.Name = "evil" },
+		"a proxy":                    func(c *kubefedv1beta1.KubeFedCluster) { c.Spec.ProxyURL = "http://evil" },
+		"no check of the certificate": func(c *kubefedv1beta1.KubeFedCluster) {
+			c.Spec.DisabledTLSValidations = []kubefedv1beta1.TLSValidation{"*"}
+		},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			cluster := good.DeepCopy()
+			w.update(cluster, func() { tamper(cluster) })
+			w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error {
+				if diff := cmp.Diff(good.Spec, c.Spec, cmp.Transformer("empty", func(in []kubefedv1beta1.TLSValidation) int { return len(in) })); diff != "" {
+					return errors.New(diff)
+				}
+				return errors.Join(labelled(good.Labels)(c), has(c.Annotations, v1alpha1.CellUIDAnnotation, string(cell.UID)))
+			})
+		})
+	}
+	t.Run("deleted by hand", func(t *testing.T) {
+		w.remove(good)
+		w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error {
+			if c.UID == good.UID {
+				return errors.New("it is not a new one")
+			}
+			return labelled(good.Labels)(c)
+		})
+	})
+	t.Run("a label that somebody else added is theirs", func(t *testing.T) {
+		cluster := w.generatedCluster(cell, nil)
+		w.update(cluster, func() { cluster.Labels["theirs"] = "x"; cluster.Labels["city"] = "x" })
+		want := maps.Clone(good.Labels)
+		want["theirs"] = "x"
+		w.generatedCluster(cell, labelled(want))
+	})
+	if secrets := w.secrets(cell); len(secrets) != 1 {
+		t.Errorf("mending cost %d more tokens", len(secrets)-1)
+	}
+}
+
+func TestNameConflict(t *testing.T) {
+	w := start(t)
+	n := w.namespace("n", nil)
+	// It carries some of the labels, as one would that an admin wants to be selected like a cell.
+	theirs := w.join(n + ".a")
+	w.update(theirs, func() { theirs.Labels = map[string]string{v1alpha1.NamespaceLabel: n, v1alpha1.CellLabel: "a"} })
+	before := theirs.ResourceVersion
+
+	cell := w.cell(n, "a", "hz-a", "", nil)
+	message := w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonNameConflict)
+	for _, part := range []string{theirs.Name, kubefed, "remove it"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q does not say %q", message, part)
+		}
+	}
+	w.get(cell)
+	if cell.Status.KubeFedClusterName != "" {
+		t.Errorf("status.kubeFedClusterName is %q", cell.Status.KubeFedClusterName)
+	}
+	if secrets := w.secrets(cell); len(secrets) != 0 {
+		t.Errorf("%d tokens were made for it", len(secrets))
+	}
+	w.get(theirs)
+	if theirs.ResourceVersion != before {
+		t.Errorf("it was written: %+v", theirs)
+	}
+
+	// It goes: the cell gets one.
+	w.remove(theirs)
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+
+	// A Cell whose name is held by somebody can go, and that stays.
+	theirs = w.join(n + ".b")
+	other := w.cell(n, "b", "hz-a", "elsewhere", nil)
+	w.condition(other, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonNameConflict)
+	before = theirs.ResourceVersion
+	w.remove(other)
+	w.gone(other)
+	w.get(theirs)
+	if theirs.ResourceVersion != before || theirs.DeletionTimestamp != nil {
+		t.Errorf("it was written: %+v", theirs)
+	}
+}
+
+func TestPhysicalCluster(t *testing.T) {
+	w := start(t)
+	w.federateNamespaces()
+	n := w.namespace("n", nil)
+	cell := w.cell(n, "a", "hz-a", "", nil)
+	message := w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotFound)
+	if !strings.Contains(message, `"hz-a"`) || !strings.Contains(message, "register the cluster") {
+		t.Errorf("%q does not say which cluster, or what to do", message)
+	}
+	generated := w.generatedCluster(cell, nil)
+	w.reportReady(generated.Name)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotFound)
+
+	cluster := w.join("hz-a")
+	w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionUnknown, v1alpha1.ReasonClusterUnknown)
+	w.reportReady("hz-a")
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+	w.report("hz-a", common.ClusterOffline, corev1.ConditionTrue)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotReady)
+	w.reportReady("hz-a")
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+	w.report(generated.Name, common.ClusterReady, corev1.ConditionFalse)
+	message = w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotReady)
+	if !strings.Contains(message, generated.Name) {
+		t.Errorf("%q does not say which KubeFedCluster is not ready", message)
+	}
+	w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.reportReady(generated.Name)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+	// It vanishes: the cell is not ready, and all stays.
+	generated = w.generatedCluster(cell, nil)
+	w.remove(cluster)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonClusterNotFound)
+	after := w.generatedCluster(cell, nil)
+	if after.UID != generated.UID || after.ResourceVersion != generated.ResourceVersion || len(w.secrets(cell)) != 1 {
+		t.Errorf("what was generated changed:\n%s", cmp.Diff(generated, after))
+	}
+	w.join("hz-a")
+	w.reportReady("hz-a")
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.expectEvents(cell, string(v1alpha1.ReasonClusterNotFound), string(v1alpha1.ReasonClusterNotReady))
+}
+
+func TestClusterIsCell(t *testing.T) {
+	w := start(t)
+	n := w.namespace("n", nil)
+	first := w.cell(n, "a", "hz-a", "", nil)
+	w.generatedCluster(first, nil)
+	second := w.cell(n, "b", n+".a", "", nil)
+	w.condition(second, v1alpha1.ConditionClusterReady, metav1.ConditionFalse, v1alpha1.ReasonClusterIsCell)
+	itself := w.cell(n, "c", n+".c", "", nil)
+	w.condition(itself, v1alpha1.ConditionClusterReady, metav1.ConditionFalse, v1alpha1.ReasonClusterIsCell)
+	for _, cell := range []*v1alpha1.Cell{second, itself} {
+		w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonClusterIsCell)
+		if secrets := w.secrets(cell); len(secrets) != 0 {
+			t.Errorf("%d tokens were made for %s", len(secrets), cell.Name)
+		}
+	}
+}
+
+func TestTargetNamespaceConflict(t *testing.T) {
+	w := start(t)
+	n, m := w.namespace("n", nil), w.namespace("m", nil)
+	older := w.cell(n, "a", "hz-a", "shared", nil)
+	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	// Ages are in seconds; of the same age the namespace m sorts before n.
+	w.nextSecond(older)
+	younger := w.cell(m, "b", "hz-a", "shared", nil)
+	message := w.condition(younger, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict)
+	for _, part := range []string{`"a"`, n, `"shared"`, `"hz-a"`} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q does not say %s", message, part)
+		}
+	}
+	if secrets := w.secrets(younger); len(secrets) != 0 {
+		t.Errorf("%d tokens were made for the younger one", len(secrets))
+	}
+	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+
+	// The older one moves away: the younger one gets the place.
+	w.update(older, func() { older.Spec.ClusterName = "hz-b" })
+	w.condition(younger, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	served := w.generatedCluster(younger, func(c *kubefedv1beta1.KubeFedCluster) error { return has(c.Labels, v1alpha1.ClusterLabel, "hz-a") })
+
+	// It comes back: it is older, and what the younger one has stays as it is.
+	w.update(older, func() { older.Spec.ClusterName = "hz-a" })
+	w.condition(younger, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict)
+	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	kept := w.generatedCluster(younger, nil)
+	if kept.UID != served.UID || kept.ResourceVersion != served.ResourceVersion || len(w.secrets(younger)) != 1 {
+		t.Errorf("what the younger one had changed:\n%s", cmp.Diff(served, kept))
+	}
+
+	// The older one goes.
+	w.remove(older)
+	w.gone(older)
+	w.condition(younger, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+}
+
+// nextSecond waits until an object that is created now is younger than this one.
+func (w *world) nextSecond(than client.Object) {
+	w.t.Helper()
+	created := than.GetCreationTimestamp()
+	w.eventually("the next second", func() error {
+		probe := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-", Namespace: kubefed}}
+		if err := w.c.Create(w.ctx, probe); err != nil {
+			return err
+		}
+		if !created.Before(&probe.CreationTimestamp) {
+			return errors.New("it is the same second")
+		}
+		return nil
+	})
+}
+
+func TestCARotation(t *testing.T) {
+	w := start(t)
+	n := w.namespace("n", nil)
+	cells := []*v1alpha1.Cell{w.cell(n, "a", "hz-a", "a", nil), w.cell(n, "b", "hz-a", "b", nil)}
+	for _, cell := range cells {
+		w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	}
+	w.bundle.set("CB")
+	for _, cell := range cells {
+		w.generatedCluster(cell, bundled("CB"))
+	}
+	// No bundle is no reason to trust everybody.
+	w.bundle.set("")
+	late := w.cell(n, "c", "hz-a", "c", nil)
+	w.condition(late, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonGenerating)
+	w.generatedCluster(cells[0], bundled("CB"))
+	if secrets := w.secrets(late); len(secrets) != 0 {
+		t.Errorf("%d tokens were made without a CA bundle", len(secrets))
+	}
+	w.bundle.set("CC")
+	for _, cell := range append(cells, late) {
+		w.generatedCluster(cell, bundled("CC"))
+	}
+}
+
+func bundled(pem string) func(*kubefedv1beta1.KubeFedCluster) error {
+	return func(c *kubefedv1beta1.KubeFedCluster) error {
+		if string(c.Spec.CABundle) != pem {
+			return fmt.Errorf("the CA bundle is %q", c.Spec.CABundle)
+		}
+		return nil
+	}
+}
+
+func TestRestart(t *testing.T) {
+	w := start(t)
+	w.federateNamespaces()
+	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
+	ready := w.ready(n, "a")
+	// Every state that a Cell can stay in, and one that waits to be deleted.
+	w.cell(n, "absent", "nowhere", "x", nil)
+	loser := w.cell(n, "loser", ready.Spec.ClusterName, n, nil)
+	w.condition(loser, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict)
+	w.federate("configmaps", "ConfigMap", "Namespaced", true)
+	w.create(federatedObject("FederatedConfigMap", n, "cfg", `{"placement":{"clusters":[{"name":"`+n+`.absent"}]}}`))
+	absent := &v1alpha1.Cell{ObjectMeta: metav1.ObjectMeta{Namespace: n, Name: "absent"}}
+	w.condition(absent, v1alpha1.ConditionNamespaceFederated, metav1.ConditionTrue, v1alpha1.ReasonNamespacePlaced)
+	w.remove(absent)
+	w.condition(absent, v1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue, v1alpha1.ReasonPlaced)
+	w.stop()
+
+	mark, err := host.Mark()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.logs = &logs{}
+	w.run()
+	for _, cell := range []*v1alpha1.Cell{ready, loser, absent} {
+		w.reconciled(cell)
+	}
+	// Once the placements are read as well, and all that came of it is done.
+	w.settle(ready)
+	w.reconciled(ready)
+	writes, err := host.Writes(mark, func(write framework.Write) bool {
+		return write.Agent == managerAgent
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(writes) != 1 {
+		t.Errorf("%d writes after a restart, want the one label:", len(writes))
+		for _, write := range writes {
+			t.Log(write)
+		}
+	}
+}
+
+// reconciled waits until the controller has had a look at the Cell and was content.
+func (w *world) reconciled(cell *v1alpha1.Cell) {
+	w.t.Helper()
+	name := fmt.Sprintf(`"name"=%q`, cell.Name)
+	w.eventually("a look at "+cell.Name, func() error {
+		for line := range strings.Lines(w.logs.String()) {
+			if strings.Contains(line, name) && (strings.Contains(line, "Reconcile successful") || strings.Contains(line, "Reconcile done")) {
+				return nil
+			}
+		}
+		return errors.New("there was none")
+	})
+}
+
+func TestQuiet(t *testing.T) {
+	w := start(t)
+	w.federateNamespaces()
+	n := w.namespace("n", nil)
+	cell := w.ready(n, "a")
+	mark, err := host.Mark()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Upstream probes every few seconds.
+	for range 5 {
+		w.reportReady(cell.Spec.ClusterName, n+".a")
+	}
+	w.update(cell, func() { cell.Labels["city"] = "x" })
+	w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error { return has(c.Labels, "city", "x") })
+	writes, err := host.Writes(mark, func(write framework.Write) bool { return write.Agent == managerAgent })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(writes) != 1 {
+		t.Errorf("%d writes, want the one label: %v", len(writes), writes)
+	}
+}

@@ -1,0 +1,137 @@
+package federatedtype
+
+import (
+	"errors"
+	"fmt"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/federatedcrd"
+)
+
+// input is what a decision about a CRD is made of.
+type input struct {
+	crd *apiextensionsv1.CustomResourceDefinition
+	// owner is the namespace and name of the FTC that federates the type; "" means that none does.
+	owner string
+	// client is the conversion webhook and its CA bundle.
+	client apiextensionsv1.WebhookClientConfig
+	// remove asks to take everything back.
+	remove bool
+	// holder names an object that holds one of the extension fields; "" means that there is none. Nil means that
+	// nobody has looked yet.
+	holder *string
+}
+
+// plan is what is to be done about a CRD.
+type plan struct {
+	// desired is the CRD to be written. Nil means that nothing is to be.
+	desired *apiextensionsv1.CustomResourceDefinition
+	// probe says that the webhook must answer before that.
+	probe bool
+	// again says that after the writing there is more to be decided.
+	again bool
+	// lookUp says that the decision needs input.holder; everything else is then empty.
+	lookUp bool
+	// report is what the CRD's condition is to say. Nil leaves it alone.
+	report *report
+}
+
+// report is the CRD's condition.
+type report struct {
+	reason  v1alpha1.ConditionReason
+	message string
+}
+
+// decide is a pure function: the CRD as it is, to the next step towards what it should be.
+func decide(in input) plan {
+	if in.remove || in.owner == "" {
+		return takeBack(in)
+	}
+	desired, err := federatedcrd.Upgrade(in.crd, federatedcrd.Options{Owner: in.owner, ClientConfig: in.client})
+	if err != nil {
+		return plan{report: blocked(err)}
+	}
+	url, err := federatedcrd.URL(in.client)
+	if err != nil {
+		return plan{report: &report{v1alpha1.ReasonUnsupported, err.Error()}}
+	}
+	p := plan{report: &report{v1alpha1.ReasonServed, fmt.Sprintf("v2beta1 is served beside v1beta1, and converted by %s", url)}}
+	if same(in.crd, desired) {
+		return p
+	}
+	p.desired = desired
+	p.probe = !equality.Semantic.DeepEqual(in.crd.Spec.Conversion, desired.Spec.Conversion) || !federatedcrd.Serves(in.crd)
+	return p
+}
+
+// takeBack removes v2beta1 and the conversion first. Only when nobody can write the extension fields by way of v2beta1 any
+// more are the objects looked at, and the fields removed if none holds one.
+func takeBack(in input) plan {
+	if !federatedcrd.Upgraded(in.crd) {
+		if condition(in.crd) == nil {
+			return plan{} // It is as upstream made it, and never was anything else.
+		}
+		return plan{report: removed(in)}
+	}
+	desired, err := federatedcrd.Downgrade(in.crd, true)
+	if err != nil {
+		return plan{report: blocked(err)}
+	}
+	if !same(in.crd, desired) {
+		return plan{desired: desired, again: true}
+	}
+	if in.holder == nil && federatedcrd.DeclaresFields(in.crd) {
+		return plan{lookUp: true}
+	}
+	if in.holder != nil && *in.holder != "" {
+		return plan{report: kept(in)}
+	}
+	if desired, err = federatedcrd.Downgrade(in.crd, false); err != nil {
+		return plan{report: blocked(err)}
+	}
+	return plan{desired: desired, report: removed(in)}
+}
+
+// blocked reports an error of federatedcrd.
+func blocked(err error) *report {
+	reason := v1alpha1.ReasonUnsupported
+	if crdErr, ok := errors.AsType[*federatedcrd.Error](err); ok {
+		switch {
+		case crdErr.Foreign():
+			reason = v1alpha1.ReasonConflict
+		case crdErr.Reason == federatedcrd.ReasonStillStored:
+			reason = v1alpha1.ReasonStillStored
+		}
+	}
+	return &report{reason, err.Error()}
+}
+
+// refused reports a CRD that the API server would not have.
+func refused(err error) *report {
+	return &report{v1alpha1.ReasonUnsupported, fmt.Sprintf("the API server refuses the CRD as it should be: %v", err)}
+}
+
+// unreachable reports a webhook that did not answer as it should.
+func unreachable(err error) *report {
+	return &report{v1alpha1.ReasonWebhookUnreachable, fmt.Sprintf("%v; the CRD stays as it is until that works", err)}
+}
+
+func removed(in input) *report {
+	return &report{v1alpha1.ReasonRemoved, "v2beta1 and its conversion are gone: " + why(in)}
+}
+
+func kept(in input) *report {
+	return &report{v1alpha1.ReasonFieldsKept, fmt.Sprintf("v2beta1 and its conversion are gone: %s. "+
+		"v1beta1 still declares spec.topologyType and spec.placementMask, because %s %s holds one of them and the API server would drop it: "+
+		"remove both from every object of the type, and they go too", why(in), in.crd.Spec.Names.Kind, *in.holder)}
+}
+
+func why(in input) string {
+	if in.remove {
+		return "they are to be taken back"
+	}
+	return "no FederatedTypeConfig federates the type any more"
+}

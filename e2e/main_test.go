@@ -1,0 +1,132 @@
+// Package e2e holds the stories of cellfed's users, told against real API servers, real upstream KubeFed v0.10.0 and
+// the real manager, each a process of its own. One file is one story.
+//
+// The stories share one environment, which the first of them boots, and each has namespaces of its own. A story that
+// takes something away puts it back. CELLFED_BIN names the binaries' directory, CELLFED_E2E_DIR keeps data and logs
+// in a directory, and CELLFED_E2E_WINDOW is how long a story watches that nothing is written.
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cellfed/cellfed/e2e/framework"
+)
+
+const (
+	// hangzhou and shanghai are the members.
+	hangzhou = "hz-a"
+	shanghai = "sh-b"
+
+	// soon bounds what takes upstream KubeFed some retries on a busy machine: its retry delay and its recheck of a
+	// delete are seconds each.
+	soon = 90 * time.Second
+	// defaultWindow is how long a story watches that nothing is written.
+	defaultWindow = 90 * time.Second
+)
+
+// suite is what the stories share.
+var suite struct {
+	ctx  context.Context
+	dir  string
+	once sync.Once
+	env  *framework.Environment
+	err  error
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	suite.ctx = ctx
+
+	dir, temporary, err := directory()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	suite.dir = dir
+	defer func() {
+		if temporary && code == 0 {
+			if err := os.RemoveAll(dir); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+			return
+		}
+		fmt.Fprintf(os.Stderr, "data and logs are in %s\n", dir)
+	}()
+
+	code = m.Run()
+	if suite.env == nil || suite.err != nil {
+		return code
+	}
+	// A process that died and was not missed is a failure too: upstream's, above all.
+	if err := suite.env.Err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := suite.env.Stop(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
+// directory returns where data and logs go, and whether it goes away after success.
+func directory() (string, bool, error) {
+	if dir := os.Getenv("CELLFED_E2E_DIR"); dir != "" {
+		dir, err := filepath.Abs(dir)
+		return dir, false, err
+	}
+	dir, err := os.MkdirTemp("", "cellfed-e2e-")
+	return dir, true, err
+}
+
+// environment returns the environment that the stories share, and boots it for the first of them.
+func environment(t *testing.T) *framework.Environment {
+	t.Helper()
+	suite.once.Do(func() {
+		start := time.Now()
+		suite.env, suite.err = framework.StartEnvironment(suite.ctx, framework.EnvironmentOptions{
+			Dir: filepath.Join(suite.dir, "shared"),
+			Members: []framework.MemberOptions{
+				{Name: hangzhou, Labels: map[string]string{"city": "hangzhou"}, Workloads: true},
+				{Name: shanghai, Labels: map[string]string{"city": "shanghai"}, Workloads: true},
+			},
+			Progress: func(line string) { t.Logf("%6s  %s", time.Since(start).Round(time.Second/10), line) },
+		})
+	})
+	if suite.err != nil {
+		t.Fatal(suite.err)
+	}
+	if err := suite.env.Err(); err != nil {
+		t.Fatalf("the environment is not whole any more: %v", err)
+	}
+	return suite.env
+}
+
+// window returns how long a story watches that nothing is written.
+func window(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv("CELLFED_E2E_WINDOW")
+	if text == "" {
+		return defaultWindow
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		t.Fatalf("CELLFED_E2E_WINDOW is %q: give a time such as 2m", text)
+	}
+	return d
+}

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
+)
+
+const twoNeighborDeployments = `
+apiVersion: types.kubefed.io/v2beta1
+kind: FederatedDeployment
+metadata: {name: pay}
+spec:
+  topologyType: cell
+  placement:
+    topologies: [{name: rz00a}, {name: rz00b}, {name: rz09z}]
+  template:
+    metadata: {labels: {app: pay}}
+    spec:
+      replicas: 1
+      selector: {matchLabels: {app: pay}}
+      template:
+        metadata: {labels: {app: pay}}
+        spec:
+          containers: [{name: pay, image: "registry.invalid/pay:1.0"}]
+  overrides:
+  - topologyName: rz00b
+    topologyOverrides: [{path: /spec/replicas, value: 2}]
+`
+
+// TestStatusByCell reads what becomes of an object under the cells' names, a cell that is in trouble among them.
+func TestStatusByCell(t *testing.T) {
+	s := newTenant(t, environment(t), "status")
+	s.cell("rz00a", hangzhou, "status-a", nil)
+	s.cell("rz00b", hangzhou, "status-b", nil)
+	s.waitReady()
+	s.cell("rz09z", "nowhere", "", nil)
+	missing := s.waitCondition("rz09z", cellfedv1alpha1.ConditionClusterReady, metav1.ConditionFalse)
+	if missing.Reason != string(cellfedv1alpha1.ReasonClusterNotFound) {
+		t.Errorf("a cell on a cluster that is not there has the reason %s", missing.Reason)
+	}
+
+	s.create(twoNeighborDeployments)
+	s.waitReplicas("rz00a", "pay", 1)
+	s.waitReplicas("rz00b", "pay", 2)
+	s.waitRemote("rz00a", 1)
+	s.waitRemote("rz00b", 2)
+
+	t.Log("What changes in the member comes back: a pod of one cell is gone for good")
+	s.block("rz00b")
+	s.waitRemote("rz00b", 1)
+	s.waitRemote("rz00a", 1)
+}
+
+// waitRemote waits until the status has the available replicas of the cell.
+func (s *tenant) waitRemote(cell string, want int64) {
+	s.t.Helper()
+	s.eventually("the remote status of "+cell, func(ctx context.Context) error {
+		object := federated("FederatedDeployment", v2beta1)
+		if err := s.env.Host.Client.Get(ctx, s.key("pay"), object); err != nil {
+			return err
+		}
+		entries, err := statusEntries(object)
+		if err != nil {
+			return err
+		}
+		got, found, err := unstructured.NestedInt64(entries[cell], "remoteStatus", "availableReplicas")
+		if err != nil {
+			return err
+		}
+		if !found || got != want {
+			return fmt.Errorf("status.topologies is %v", entries)
+		}
+		return nil
+	})
+}
+
+// block deletes a pod of the cell's Deployment after a quota forbids another one.
+func (s *tenant) block(cell string) {
+	s.t.Helper()
+	member, key := s.in(cell, "pay")
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "no-more", Namespace: key.Namespace},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}},
+	}
+	s.must(member.Create(s.ctx, quota))
+	// Admission lets nothing pass until the quota's use is known.
+	pods := &corev1.PodList{}
+	s.must(member.List(s.ctx, pods, client.InNamespace(key.Namespace)))
+	if len(pods.Items) != 2 {
+		s.t.Fatalf("%d pods in the cell %s, want 2", len(pods.Items), cell)
+	}
+	s.must(member.Delete(s.ctx, &pods.Items[0]))
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Regenerates into a copy of the tree and compares all of it, files that git does not track included:
+# hack/verify.sh BIN_DIR
+set -euo pipefail
+bin=$1
+cd "$(dirname "$0")/.."
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+fail=0
+
+mkdir "$copy/have"
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' f; do
+	[ ! -e "$f" ] || printf '%s\0' "$f"
+done | tar --null -T - -cf - | tar -xf - -C "$copy/have"
+cp -a "$copy/have" "$copy/want"
+
+echo "verifying generated files"
+"$copy/want/hack/generate.sh" "$bin"
+echo "verifying go.mod and go.sum of every module"
+"$copy/want/hack/tidy.sh"
+if ! diff -ruN "$copy/have" "$copy/want"; then
+	echo 'these files are not as generated: run "make generate tidy" and commit' >&2
+	fail=1
+fi
+
+echo "verifying that config/default builds"
+"$bin/kubectl" kustomize config/default >"$copy/default.yaml" || fail=1
+grep -q 'kind: CustomResourceDefinition' "$copy/default.yaml" || { echo 'config/default holds no CRD' >&2; fail=1; }
+
+echo "verifying shell scripts"
+for f in hack/*.sh .ci/run; do bash -n "$f" || fail=1; done
+
+exit $fail

@@ -1,0 +1,212 @@
+package member
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// How long the parts of an exchange with a member may take. A member that is dead ends its watches after pingAfter and
+// pingTimeout.
+const (
+	dialTimeout  = 3 * time.Second
+	tlsTimeout   = 3 * time.Second
+	pingAfter    = 10 * time.Second
+	pingTimeout  = 5 * time.Second
+	writeTimeout = 10 * time.Second
+	idleTimeout  = 90 * time.Second
+	// retireGrace is how long requests that are under way may go on with credentials that were replaced.
+	retireGrace = 30 * time.Second
+)
+
+// ErrRetired is returned for requests through a Member that was closed.
+var ErrRetired = errors.New("the connection to the member cluster was replaced or closed")
+
+// Member is the connection to one member cluster with one set of credentials. It is shared by all the cells of the
+// cluster. Use Pool to get one.
+type Member struct {
+	name      string
+	key       string
+	base      *url.URL
+	token     string
+	transport *http.Transport
+	scopes    scopes
+
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	mu      sync.Mutex
+	retired bool
+	active  int
+	conns   map[*trackedConn]struct{}
+	// drained is closed when nothing is under way any more after retirement.
+	drained chan struct{}
+}
+
+func newMember(s *settings, key string) *Member {
+	m := &Member{
+		name: s.cluster, key: key, base: s.base, token: s.token,
+		drained: make(chan struct{}), conns: map[*trackedConn]struct{}{},
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	m.transport = &http.Transport{
+		Proxy: s.proxyFunc(),
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return m.track(conn)
+		},
+		TLSClientConfig:       s.tlsConfig(),
+		TLSHandshakeTimeout:   tlsTimeout,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true,
+		IdleConnTimeout:       idleTimeout,
+		MaxIdleConnsPerHost:   25,
+		ExpectContinueTimeout: time.Second,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  pingAfter,
+			PingTimeout:      pingTimeout,
+			WriteByteTimeout: writeTimeout,
+		},
+	}
+	m.scopes.member = m
+	return m
+}
+
+// Name returns the name of the KubeFedCluster.
+func (m *Member) Name() string { return m.name }
+
+// BaseURL returns the URL of the member's API server. It may have a path. It must not be changed.
+func (m *Member) BaseURL() *url.URL { return m.base }
+
+// Context ends when the member must not be used any longer, because its credentials changed or its KubeFedCluster is gone.
+// Watches must then end, so that who reads them comes again; other requests that are under way may finish within a
+// bounded time.
+func (m *Member) Context() context.Context { return m.ctx }
+
+// Config returns a configuration for clients of the member. Clients share the member's connections, and are not limited
+// in their rate.
+func (m *Member) Config() *rest.Config {
+	return &rest.Config{Host: m.base.String(), Transport: m, QPS: -1}
+}
+
+// RoundTrip sends a request with the member's credentials. It implements http.RoundTripper.
+func (m *Member) RoundTrip(req *http.Request) (*http.Response, error) {
+	if !m.begin() {
+		return nil, ErrRetired
+	}
+	out := req.Clone(req.Context())
+	out.Header.Set("Authorization", "Bearer "+m.token)
+	resp, err := m.transport.RoundTrip(out)
+	if err != nil {
+		m.finish()
+		return nil, err
+	}
+	resp.Body = &trackedBody{ReadCloser: resp.Body, finish: sync.OnceFunc(m.finish)}
+	return resp, nil
+}
+
+// begin counts a request as under way. It reports false when the member is retired.
+func (m *Member) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.retired {
+		return false
+	}
+	m.active++
+	return true
+}
+
+func (m *Member) finish() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.active--
+	if m.retired && m.active == 0 {
+		close(m.drained)
+	}
+}
+
+// retire takes the member out of use. Its connections are closed when nothing is under way any more, and at the latest
+// when grace is over. It does not wait for that.
+func (m *Member) retire(grace time.Duration) {
+	m.mu.Lock()
+	if m.retired {
+		m.mu.Unlock()
+		return
+	}
+	m.retired = true
+	idle := m.active == 0
+	m.mu.Unlock()
+	m.cancel()
+	if idle {
+		m.closeConnections()
+		return
+	}
+	timer := time.NewTimer(grace)
+	go func() {
+		defer timer.Stop()
+		select {
+		case <-m.drained:
+		case <-timer.C:
+		}
+		m.closeConnections()
+	}()
+}
+
+func (m *Member) closeConnections() {
+	m.transport.CloseIdleConnections()
+	m.mu.Lock()
+	conns := m.conns
+	m.conns = nil
+	m.mu.Unlock()
+	for c := range conns {
+		_ = c.Conn.Close()
+	}
+}
+
+// track remembers a connection until it is closed, so that all of them can be.
+func (m *Member) track(conn net.Conn) (net.Conn, error) {
+	t := &trackedConn{Conn: conn, member: m}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conns == nil {
+		_ = conn.Close()
+		return nil, ErrRetired
+	}
+	m.conns[t] = struct{}{}
+	return t, nil
+}
+
+type trackedConn struct {
+	net.Conn
+	member *Member
+}
+
+// Close closes the connection and forgets it.
+func (c *trackedConn) Close() error {
+	c.member.mu.Lock()
+	delete(c.member.conns, c)
+	c.member.mu.Unlock()
+	return c.Conn.Close()
+}
+
+type trackedBody struct {
+	io.ReadCloser
+	finish func()
+}
+
+// Close closes the body; the request is not under way any more.
+func (b *trackedBody) Close() error {
+	defer b.finish()
+	return b.ReadCloser.Close()
+}

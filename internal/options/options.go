@@ -1,0 +1,205 @@
+// Package options holds the manager's flags and what can be wrong with them.
+package options
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Options are the manager's flags.
+type Options struct {
+	// KubeFedNamespace is the namespace upstream KubeFed runs in, where its FederatedTypeConfigs, its KubeFedClusters
+	// and the members' credentials are.
+	KubeFedNamespace string
+
+	// LeaderElect lets one of several replicas run the controllers. Every replica serves webhooks and the façade.
+	LeaderElect bool
+	// LeaderElectionNamespace is where the leader's Lease is. Empty means KubeFedNamespace.
+	LeaderElectionNamespace string
+
+	// MetricsAddress is where metrics are served; "0" turns them off.
+	MetricsAddress string
+	// MetricsSecure serves metrics over TLS, to those that the API server authenticates and authorises.
+	MetricsSecure bool
+	// HealthAddress is where /healthz and /readyz are served.
+	HealthAddress string
+
+	// WebhookAddress is where the API server's webhooks are served.
+	WebhookAddress string
+	// WebhookURL is how the API server reaches WebhookAddress, when it is not by a Service. Empty means WebhookService.
+	WebhookURL string
+	// WebhookService is the Service, as namespace/name or namespace/name:port, by which the API server reaches
+	// WebhookAddress.
+	WebhookService string
+
+	// FacadeAddress is where the façade is served.
+	FacadeAddress string
+	// FacadeURL is how upstream KubeFed reaches FacadeAddress.
+	FacadeURL string
+	// FacadeTokenLifetime is how long a cell's façade token is used before it is replaced.
+	FacadeTokenLifetime time.Duration
+	// FacadeTokenGrace is how long a replaced token is still good.
+	FacadeTokenGrace time.Duration
+	// FacadeTimeout bounds how long a member may take to answer a request that is not a watch.
+	FacadeTimeout time.Duration
+
+	// CertDir holds tls.crt, tls.key and ca.crt. They are read again when they change.
+	CertDir string
+
+	// RemoveV2Beta1 takes the second version and the conversion from every federated CRD instead of adding them.
+	RemoveV2Beta1 bool
+}
+
+// Default returns the options that hold when no flag is given.
+func Default() Options {
+	return Options{
+		KubeFedNamespace:    "kube-federation-system",
+		MetricsAddress:      ":8443",
+		MetricsSecure:       true,
+		HealthAddress:       ":8081",
+		WebhookAddress:      ":9443",
+		WebhookService:      "kube-federation-system/cellfed-webhook",
+		FacadeAddress:       ":9444",
+		FacadeURL:           "https://cellfed-facade.kube-federation-system.svc:9444",
+		FacadeTokenLifetime: 720 * time.Hour,
+		FacadeTokenGrace:    10 * time.Minute,
+		FacadeTimeout:       30 * time.Second,
+		CertDir:             "/etc/cellfed/certs",
+	}
+}
+
+// AddFlags adds a flag for every option, with the present value as the default.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.KubeFedNamespace, "kubefed-namespace", o.KubeFedNamespace, "The namespace upstream KubeFed runs in.")
+	fs.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Let one of several replicas run the controllers; every replica serves webhooks and the façade.")
+	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace, "The namespace of the leader's Lease (default the KubeFed namespace).")
+	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", o.MetricsAddress, `The host:port that serves metrics; "0" turns them off.`)
+	fs.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "Serve metrics over TLS, to those that the API server authorises.")
+	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", o.HealthAddress, "The host:port that serves /healthz and /readyz.")
+	fs.StringVar(&o.WebhookAddress, "webhook-bind-address", o.WebhookAddress, "The host:port that serves the API server's webhooks.")
+	fs.StringVar(&o.WebhookURL, "webhook-url", o.WebhookURL, "The https URL by which the API server reaches the webhooks, where no Service leads to them.")
+	fs.StringVar(&o.WebhookService, "webhook-service", o.WebhookService, "The Service, as namespace/name[:port], by which the API server reaches the webhooks.")
+	fs.StringVar(&o.FacadeAddress, "facade-bind-address", o.FacadeAddress, "The host:port that serves the façade.")
+	fs.StringVar(&o.FacadeURL, "facade-url", o.FacadeURL, "The https URL by which upstream KubeFed reaches the façade.")
+	fs.DurationVar(&o.FacadeTokenLifetime, "facade-token-lifetime", o.FacadeTokenLifetime, "How long a cell's façade token is used before it is replaced.")
+	fs.DurationVar(&o.FacadeTokenGrace, "facade-token-grace", o.FacadeTokenGrace, "How long a replaced façade token is still good.")
+	fs.DurationVar(&o.FacadeTimeout, "facade-timeout", o.FacadeTimeout, "How long a member may take to answer a request that is not a watch.")
+	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt, read again when they change.")
+	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD instead of adding them, and leave upstream's CRDs behind.")
+}
+
+// Validate returns what is wrong with the options: each error names the flag, its value and the way out.
+func (o *Options) Validate() field.ErrorList {
+	var errs field.ErrorList
+	flag := func(name string) *field.Path { return field.NewPath("--" + name) }
+
+	for _, msg := range validation.IsDNS1123Label(o.KubeFedNamespace) {
+		errs = append(errs, field.Invalid(flag("kubefed-namespace"), o.KubeFedNamespace, msg))
+	}
+	for _, address := range []struct{ name, value string }{
+		{"webhook-bind-address", o.WebhookAddress},
+		{"facade-bind-address", o.FacadeAddress},
+		{"health-probe-bind-address", o.HealthAddress},
+		{"metrics-bind-address", o.MetricsAddress},
+	} {
+		if address.value == "0" && address.name == "metrics-bind-address" {
+			continue
+		}
+		if _, _, err := SplitHostPort(address.value); err != nil {
+			errs = append(errs, field.Invalid(flag(address.name), address.value, "give host:port or :port, such as :9443"))
+		}
+	}
+	errs = append(errs, validateURL(flag("facade-url"), o.FacadeURL)...)
+	if o.WebhookURL != "" {
+		errs = append(errs, validateURL(flag("webhook-url"), o.WebhookURL)...)
+	} else if _, err := o.Service(); err != nil {
+		errs = append(errs, field.Invalid(flag("webhook-service"), o.WebhookService, err.Error()))
+	}
+	for _, duration := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"facade-token-lifetime", o.FacadeTokenLifetime},
+		{"facade-token-grace", o.FacadeTokenGrace},
+		{"facade-timeout", o.FacadeTimeout},
+	} {
+		if duration.value <= 0 {
+			errs = append(errs, field.Invalid(flag(duration.name), duration.value.String(), "give a time above zero, such as 10m"))
+		}
+	}
+	for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
+		if f, err := os.Open(filepath.Join(o.CertDir, name)); err != nil {
+			errs = append(errs, field.Invalid(flag("cert-dir"), o.CertDir, fmt.Sprintf("%v: give a directory with a readable tls.crt, tls.key and ca.crt", err)))
+		} else {
+			_ = f.Close()
+		}
+	}
+	return errs
+}
+
+func validateURL(path *field.Path, value string) field.ErrorList {
+	u, err := url.Parse(value)
+	switch {
+	case err != nil:
+		return field.ErrorList{field.Invalid(path, value, err.Error())}
+	case u.Scheme != "https" || u.Host == "":
+		return field.ErrorList{field.Invalid(path, value, "give an https URL, such as https://host:9443")}
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return field.ErrorList{field.Invalid(path, u.Redacted(), "give a URL without user, query or fragment")}
+	}
+	return nil
+}
+
+// Service is a Service and its port.
+type Service struct {
+	Namespace string
+	Name      string
+	// Port is the Service's port, not the pod's.
+	Port int32
+}
+
+// Service parses WebhookService; the port is 443 where none is given.
+func (o *Options) Service() (Service, error) {
+	const way = "give namespace/name or namespace/name:port"
+	namespace, rest, ok := strings.Cut(o.WebhookService, "/")
+	if !ok || namespace == "" || rest == "" {
+		return Service{}, fmt.Errorf("no namespace and name in it: %s", way)
+	}
+	name, portText, hasPort := strings.Cut(rest, ":")
+	port := int64(443)
+	if hasPort {
+		var err error
+		if port, err = strconv.ParseInt(portText, 10, 32); err != nil || port < 1 || port > 65535 {
+			return Service{}, fmt.Errorf("port %q is not a number from 1 to 65535: %s", portText, way)
+		}
+	}
+	for _, part := range []string{namespace, name} {
+		if msgs := validation.IsDNS1123Label(part); len(msgs) > 0 {
+			return Service{}, fmt.Errorf("%q cannot be a name (%s): %s", part, msgs[0], way)
+		}
+	}
+	return Service{Namespace: namespace, Name: name, Port: int32(port)}, nil
+}
+
+// SplitHostPort splits an address into its host, which may be empty, and its port as a number.
+func SplitHostPort(address string) (string, int, error) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("port %q of %q is not a number from 0 to 65535", portText, address)
+	}
+	return host, int(port), nil
+}

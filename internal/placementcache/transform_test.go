@@ -1,0 +1,117 @@
+package placementcache
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+func parse(t *testing.T, content string) *unstructured.Unstructured {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(content), &u.Object); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestStrip(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		object string
+		want   string
+	}{
+		"Full": {
+			reason: "what says where the object is placed stays, and nothing else",
+			object: `
+apiVersion: types.kubefed.io/v1beta1
+kind: FederatedConfigMap
+metadata:
+  name: cfg
+  namespace: shop
+  uid: u
+  resourceVersion: "7"
+  generation: 3
+  creationTimestamp: "2026-01-01T00:00:00Z"
+  deletionTimestamp: "2026-01-01T00:00:00Z"
+  finalizers: [kubefed.io/sync-controller]
+  labels: {cellfed.io/generated: "true", app: pay}
+  annotations: {a: b}
+  managedFields: [{manager: m}]
+spec:
+  topologyType: cell
+  placement: {clusters: [{name: shop.a}], clusterSelector: {matchLabels: {x: "y"}}}
+  placementMask: {clusters: []}
+  template: {data: {big: x}}
+  overrides: [{clusterName: shop.a}]
+status:
+  observedGeneration: 2
+  conditions: [{type: Propagation}]
+  clusters: [{name: shop.a, status: X, remoteStatus: {big: x}}, {name: shop.b}]`,
+			want: `
+apiVersion: types.kubefed.io/v1beta1
+kind: FederatedConfigMap
+metadata:
+  name: cfg
+  namespace: shop
+  uid: u
+  resourceVersion: "7"
+  generation: 3
+  deletionTimestamp: "2026-01-01T00:00:00Z"
+  finalizers: [kubefed.io/sync-controller]
+  labels: {cellfed.io/generated: "true"}
+spec:
+  topologyType: cell
+  placement: {clusters: [{name: shop.a}], clusterSelector: {matchLabels: {x: "y"}}}
+status:
+  observedGeneration: 2
+  clusters: [{name: shop.a}, {name: shop.b}]`,
+		},
+		"AbsentAndEmpty": {
+			reason: "a list that is not there and one that is empty mean different things",
+			object: `{metadata: {name: a}, spec: {placement: {clusters: []}}}`,
+			want:   `{metadata: {name: a}, spec: {placement: {clusters: []}}}`,
+		},
+		"Bare": {
+			reason: "what is not there does not come",
+			object: `{metadata: {name: a, labels: {app: pay}}, spec: {template: {}}, status: {}}`,
+			want:   `{metadata: {name: a}}`,
+		},
+		"Malformed": {
+			reason: "what is malformed is left to whoever reads it",
+			object: `{metadata: {name: a}, spec: {placement: everywhere}, status: {clusters: nowhere, observedGeneration: x}}`,
+			want:   `{metadata: {name: a}, spec: {placement: everywhere}, status: {observedGeneration: x}}`,
+		},
+		"NoSpec": {
+			reason: "a spec that is no object has no placement",
+			object: `{metadata: {name: a}, spec: 1, status: {clusters: [1, {status: x}]}}`,
+			want:   `{metadata: {name: a}, status: {clusters: [{name: null}]}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			object := parse(t, tc.object)
+			before := object.DeepCopy()
+			got, err := Strip(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(parse(t, tc.want), got); diff != "" {
+				t.Errorf("%s: -want, +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(before, object); diff != "" {
+				t.Errorf("the object itself was changed:\n%s", diff)
+			}
+			again, err := Strip(got)
+			if diff := cmp.Diff(got, again); diff != "" || err != nil {
+				t.Errorf("once more makes a difference (%v):\n%s", err, diff)
+			}
+		})
+	}
+	other := &metav1.PartialObjectMetadata{}
+	if got, err := Strip(other); got != any(other) || err != nil {
+		t.Errorf("what is not unstructured became %v, %v", got, err)
+	}
+}

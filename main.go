@@ -1,0 +1,80 @@
+// Command manager runs cellfed's controllers, webhooks and façade beside an upstream KubeFed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/cellfed/cellfed/internal/certs"
+	"github.com/cellfed/cellfed/internal/options"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	if err := newCommand().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintln(os.Stderr, "Error:", err)
+		os.Exit(1)
+	}
+}
+
+func newCommand() *cobra.Command {
+	opts := options.Default()
+	var logging zap.Options
+	cmd := &cobra.Command{
+		Use:           "manager",
+		Short:         "Run cellfed's controllers, webhooks and façade beside an upstream KubeFed",
+		Args:          cobra.NoArgs,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctrl.SetLogger(zap.New(zap.UseFlagOptions(&logging)))
+			if err := opts.Validate().ToAggregate(); err != nil {
+				return err
+			}
+			config, err := ctrl.GetConfig()
+			if err != nil {
+				return fmt.Errorf("find the host cluster: %w: give --kubeconfig where the manager runs outside of it", err)
+			}
+			return run(cmd.Context(), config, opts)
+		},
+	}
+	opts.AddFlags(cmd.Flags())
+	// controller-runtime's --kubeconfig and zap's flags are Go flags.
+	logging.BindFlags(flag.CommandLine)
+	cmd.Flags().AddGoFlagSet(flag.CommandLine)
+	return cmd
+}
+
+func run(ctx context.Context, config *rest.Config, opts options.Options) error {
+	ctrl.Log.Info("Starting cellfed's manager", "version", version)
+	certificates, err := certs.New(opts.CertDir, 0)
+	if err != nil {
+		return err
+	}
+	mgr, err := newManager(config, opts, certificates)
+	if err != nil {
+		return err
+	}
+	server, err := setupFacade(ctx, mgr, opts, certificates)
+	if err != nil {
+		return err
+	}
+	setupWebhooks(mgr)
+	if err := setupControllers(mgr, opts, certificates); err != nil {
+		return err
+	}
+	if err := setupHealth(mgr, server); err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}

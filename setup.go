@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/controllers/cell"
+	"github.com/cellfed/cellfed/controllers/federatedtype"
+	"github.com/cellfed/cellfed/internal/certs"
+	"github.com/cellfed/cellfed/internal/facade"
+	"github.com/cellfed/cellfed/internal/member"
+	"github.com/cellfed/cellfed/internal/options"
+	"github.com/cellfed/cellfed/webhooks/conversion"
+)
+
+// stopTimeout is how long what is under way may take when the manager stops. It is longer than the façade drains.
+const stopTimeout = facade.DefaultDrainTimeout + 10*time.Second
+
+// newManager returns a manager that serves with the certificates and caches no more than the controllers read.
+func newManager(config *rest.Config, opts options.Options, certificates *certs.Watcher) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, kubefedv1beta1.AddToScheme, v1alpha1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("set up the manager: %w", err)
+		}
+	}
+	host, port, err := options.SplitHostPort(opts.WebhookAddress)
+	if err != nil {
+		return nil, fmt.Errorf("set up the webhook server: %w", err)
+	}
+	serve := func(c *tls.Config) {
+		c.MinVersion = tls.VersionTLS12
+		c.GetCertificate = certificates.GetCertificate
+	}
+	measured := metricsserver.Options{BindAddress: opts.MetricsAddress, SecureServing: opts.MetricsSecure}
+	if opts.MetricsSecure {
+		measured.TLSOpts = []func(*tls.Config){serve}
+		measured.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	leaderNamespace := opts.LeaderElectionNamespace
+	if leaderNamespace == "" {
+		leaderNamespace = opts.KubeFedNamespace
+	}
+	drain := stopTimeout
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   cache.Options{ByObject: cell.ByObject(opts.KubeFedNamespace)},
+		Metrics:                 measured,
+		HealthProbeBindAddress:  opts.HealthAddress,
+		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){serve}}),
+		LeaderElection:          opts.LeaderElect,
+		LeaderElectionNamespace: leaderNamespace,
+		LeaderElectionID:        "cellfed-manager",
+		// The process ends when the manager does, so another replica need not wait for the lease to run out.
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &drain,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	if err := mgr.Add(certificates); err != nil {
+		return nil, fmt.Errorf("set up the certificates: %w", err)
+	}
+	return mgr, nil
+}
+
+// setupFacade adds the façade and the connections to members that it stands on.
+func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher) (*facade.Server, error) {
+	log := mgr.GetLogger().WithName("facade")
+	if err := facade.IndexTokens(ctx, mgr.GetFieldIndexer()); err != nil {
+		return nil, err
+	}
+	pool := member.NewPool()
+	handler, err := facade.NewHandler(facade.Options{
+		Resolver:   &facade.ClusterResolver{Reader: mgr.GetClient(), KubeFedNamespace: opts.KubeFedNamespace, Pool: pool},
+		Log:        log,
+		Timeout:    opts.FacadeTimeout,
+		Registerer: metrics.Registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	server := &facade.Server{Handler: handler, Address: opts.FacadeAddress, GetCertificate: certificates.GetCertificate, Log: log}
+	follower := &member.Follower{Pool: pool, Cache: mgr.GetCache(), Namespace: opts.KubeFedNamespace, Log: mgr.GetLogger().WithName("member")}
+	return server, errors.Join(mgr.Add(follower), mgr.Add(server))
+}
+
+func setupWebhooks(mgr ctrl.Manager) {
+	conversion.SetupWithServer(mgr.GetWebhookServer(), conversion.Options{})
+}
+
+func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher) error {
+	client, err := webhookClientConfig(opts)
+	if err != nil {
+		return err
+	}
+	err = federatedtype.SetupWithManager(mgr, federatedtype.Options{
+		Namespace: opts.KubeFedNamespace,
+		Webhook:   client,
+		CA:        certificates,
+		Remove:    opts.RemoveV2Beta1,
+	})
+	if err != nil {
+		return err
+	}
+	return cell.SetupWithManager(mgr, cell.Options{
+		KubeFedNamespace: opts.KubeFedNamespace,
+		FacadeURL:        opts.FacadeURL,
+		CABundle:         certificates,
+		CAChanges:        certificates.Changes(),
+		TokenLifetime:    opts.FacadeTokenLifetime,
+		TokenGrace:       opts.FacadeTokenGrace,
+	})
+}
+
+// webhookClientConfig returns how API servers reach the conversion.
+func webhookClientConfig(opts options.Options) (apiextensionsv1.WebhookClientConfig, error) {
+	if opts.WebhookURL != "" {
+		url := strings.TrimSuffix(opts.WebhookURL, "/") + conversion.Path
+		return apiextensionsv1.WebhookClientConfig{URL: &url}, nil
+	}
+	service, err := opts.Service()
+	if err != nil {
+		return apiextensionsv1.WebhookClientConfig{}, fmt.Errorf("--webhook-service %q: %w", opts.WebhookService, err)
+	}
+	path := conversion.Path
+	return apiextensionsv1.WebhookClientConfig{Service: &apiextensionsv1.ServiceReference{
+		Namespace: service.Namespace, Name: service.Name, Port: &service.Port, Path: &path,
+	}}, nil
+}
+
+// setupHealth makes the manager ready once it serves webhooks and the façade, and its caches hold what there is.
+func setupHealth(mgr ctrl.Manager, server *facade.Server) error {
+	return errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()),
+		mgr.AddReadyzCheck("facade", server.Check),
+		mgr.AddReadyzCheck("caches", func(req *http.Request) error {
+			ctx, cancel := context.WithTimeout(req.Context(), time.Second)
+			defer cancel()
+			if !mgr.GetCache().WaitForCacheSync(ctx) {
+				return errors.New("caches are not synced")
+			}
+			return nil
+		}),
+	)
+}
