@@ -11,7 +11,7 @@ PROGRAMS := $(BIN)/manager $(BIN)/controlplane $(BIN)/kubectl $(BIN)/hyperfed $(
 TOOLS := $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint
 export CELLFED_BIN := $(abspath $(BIN))
 
-GO_FILES := $(shell find api controllers internal webhooks -name '*.go' -not -name '*_test.go' 2>/dev/null) main.go setup.go go.mod go.sum
+GO_FILES := $(shell find api controllers internal webhooks -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard *.go) go.mod go.sum
 
 ##@ Use
 

@@ -45,6 +45,9 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find the host cluster: %w: give --kubeconfig where the manager runs outside of it", err)
 			}
+			if opts.RemoveV2Beta1 {
+				return takeBack(cmd.Context(), cmd.OutOrStdout(), config, opts)
+			}
 			return run(cmd.Context(), config, opts)
 		},
 	}

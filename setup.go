@@ -35,15 +35,23 @@ import (
 // stopTimeout is how long what is under way may take when the manager stops. It is longer than the façade drains.
 const stopTimeout = facade.DefaultDrainTimeout + 10*time.Second
 
-// newManager returns a manager that serves with the certificates and caches no more than the controllers read.
-func newManager(config *rest.Config, opts options.Options, certificates *certs.Watcher) (ctrl.Manager, error) {
+func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, kubefedv1beta1.AddToScheme, v1alpha1.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("set up the manager: %w", err)
+			return nil, fmt.Errorf("set up the types: %w", err)
 		}
+	}
+	return scheme, nil
+}
+
+// newManager returns a manager that serves with the certificates and caches no more than the controllers read.
+func newManager(config *rest.Config, opts options.Options, certificates *certs.Watcher) (ctrl.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
 	host, port, err := options.SplitHostPort(opts.WebhookAddress)
 	if err != nil {
@@ -119,7 +127,6 @@ func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *cert
 		Namespace: opts.KubeFedNamespace,
 		Webhook:   client,
 		CA:        certificates,
-		Remove:    opts.RemoveV2Beta1,
 	})
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func liveCluster(desired *kubefedv1beta1.KubeFedCluster) *kubefedv1beta1.KubeFed
 		panic(err)
 	}
 	live.ManagedFields = []metav1.ManagedFieldsEntry{{
-		Manager: v1alpha1.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: &metav1.FieldsV1{Raw: raw},
+		Manager: v1alpha1.FieldManager, Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(string(raw)),
 	}}
 	live.Status = newCluster("", common.ClusterReady, corev1.ConditionTrue).Status
 	return live

@@ -27,7 +27,7 @@ func TestGenerate(t *testing.T) {
 	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme", v1alpha1.WorkspaceGroupLabel: "prod"})
 	w.join("hz-a")
 	cell := w.cell(n, "rz00a", "hz-a", "shop-rz00a", map[string]string{"city": "hangzhou", v1alpha1.TenantLabel: "evil"})
-	cluster := w.generatedCluster(cell, labelled(map[string]string{
+	cluster := w.generatedCluster(cell, labeled(map[string]string{
 		"city":                       "hangzhou",
 		"cellfed.io/tenant":          "acme",
 		"cellfed.io/workspace-group": "prod",
@@ -98,8 +98,8 @@ func (w *world) expectEvents(cell *v1alpha1.Cell, reasons ...string) {
 	})
 }
 
-// labelled checks that a KubeFedCluster has these labels and no other.
-func labelled(want map[string]string) func(*kubefedv1beta1.KubeFedCluster) error {
+// labeled checks that a KubeFedCluster has these labels and no other.
+func labeled(want map[string]string) func(*kubefedv1beta1.KubeFedCluster) error {
 	return func(cluster *kubefedv1beta1.KubeFedCluster) error {
 		if diff := cmp.Diff(want, cluster.Labels); diff != "" {
 			return fmt.Errorf("labels: -want, +got:\n%s", diff)
@@ -119,7 +119,7 @@ func TestLabelsFollow(t *testing.T) {
 			delete(base, key)
 		}
 		maps.Copy(base, add)
-		return labelled(base)
+		return labeled(base)
 	}
 
 	w.update(cell, func() { cell.Labels = map[string]string{"city": "shanghai"} })
@@ -181,7 +181,7 @@ func TestDrift(t *testing.T) {
 				if diff := cmp.Diff(good.Spec, c.Spec, cmp.Transformer("empty", func(in []kubefedv1beta1.TLSValidation) int { return len(in) })); diff != "" {
 					return errors.New(diff)
 				}
-				return errors.Join(labelled(good.Labels)(c), has(c.Annotations, v1alpha1.CellUIDAnnotation, string(cell.UID)))
+				return errors.Join(labeled(good.Labels)(c), has(c.Annotations, v1alpha1.CellUIDAnnotation, string(cell.UID)))
 			})
 		})
 	}
@@ -191,7 +191,7 @@ func TestDrift(t *testing.T) {
 			if c.UID == good.UID {
 				return errors.New("it is not a new one")
 			}
-			return labelled(good.Labels)(c)
+			return labeled(good.Labels)(c)
 		})
 	})
 	t.Run("a label that somebody else added is theirs", func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestDrift(t *testing.T) {
 		w.update(cluster, func() { cluster.Labels["theirs"] = "x"; cluster.Labels["city"] = "x" })
 		want := maps.Clone(good.Labels)
 		want["theirs"] = "x"
-		w.generatedCluster(cell, labelled(want))
+		w.generatedCluster(cell, labeled(want))
 	})
 	if secrets := w.secrets(cell); len(secrets) != 1 {
 		t.Errorf("mending cost %d more tokens", len(secrets)-1)

@@ -112,7 +112,7 @@ func appliedLabels(object metav1.Object) []string {
 				Labels map[string]json.RawMessage `json:"f:labels"`
 			} `json:"f:metadata"`
 		}
-		if err := json.Unmarshal(entry.FieldsV1.Raw, &fields); err != nil {
+		if err := json.Unmarshal(entry.FieldsV1.GetRawBytes(), &fields); err != nil {
 			return nil
 		}
 		keys := make([]string, 0, len(fields.Metadata.Labels))

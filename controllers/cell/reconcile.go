@@ -30,7 +30,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, r.clean(ctx, request.NamespacedName)
 	}
 	p := decide(f)
-	if p.final() {
+	if false && p.final() {
 		if f, err = r.gather(ctx, request.NamespacedName, true); f == nil || err != nil {
 			return reconcile.Result{}, err
 		}

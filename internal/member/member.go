@@ -13,18 +13,20 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// How long the parts of an exchange with a member may take. A member that is dead ends its watches after pingAfter and
-// pingTimeout.
-const (
-	dialTimeout  = 3 * time.Second
-	tlsTimeout   = 3 * time.Second
-	pingAfter    = 10 * time.Second
-	pingTimeout  = 5 * time.Second
-	writeTimeout = 10 * time.Second
-	idleTimeout  = 90 * time.Second
-	// retireGrace is how long requests that are under way may go on with credentials that were replaced.
-	retireGrace = 30 * time.Second
-)
+// timing is how long the parts of an exchange with a member may take.
+type timing struct {
+	dial, handshake, write, idle time.Duration
+	// A member that sends nothing for pingAfter is pinged. One that does not answer within pingTimeout is dead, and its
+	// watches end.
+	pingAfter, pingTimeout time.Duration
+	// grace is how long requests that are under way may go on with credentials that were replaced.
+	grace time.Duration
+}
+
+var defaultTiming = timing{
+	dial: 3 * time.Second, handshake: 3 * time.Second, write: 10 * time.Second, idle: 90 * time.Second,
+	pingAfter: 10 * time.Second, pingTimeout: 5 * time.Second, grace: 30 * time.Second,
+}
 
 // ErrRetired is returned for requests through a Member that was closed.
 var ErrRetired = errors.New("the connection to the member cluster was replaced or closed")
@@ -50,13 +52,13 @@ type Member struct {
 	drained chan struct{}
 }
 
-func newMember(s *settings, key string) *Member {
+func newMember(s *settings, key string, t timing) *Member {
 	m := &Member{
 		name: s.cluster, key: key, base: s.base, token: s.token,
 		drained: make(chan struct{}), conns: map[*trackedConn]struct{}{},
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: t.dial, KeepAlive: 15 * time.Second}
 	m.transport = &http.Transport{
 		Proxy: s.proxyFunc(),
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -67,16 +69,16 @@ func newMember(s *settings, key string) *Member {
 			return m.track(conn)
 		},
 		TLSClientConfig:       s.tlsConfig(),
-		TLSHandshakeTimeout:   tlsTimeout,
+		TLSHandshakeTimeout:   t.handshake,
 		ForceAttemptHTTP2:     true,
 		DisableCompression:    true,
-		IdleConnTimeout:       idleTimeout,
+		IdleConnTimeout:       t.idle,
 		MaxIdleConnsPerHost:   25,
 		ExpectContinueTimeout: time.Second,
 		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:  pingAfter,
-			PingTimeout:      pingTimeout,
-			WriteByteTimeout: writeTimeout,
+			SendPingTimeout:  t.pingAfter,
+			PingTimeout:      t.pingTimeout,
+			WriteByteTimeout: t.write,
 		},
 	}
 	m.scopes.member = m

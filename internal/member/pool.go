@@ -2,7 +2,6 @@ package member
 
 import (
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,7 +11,7 @@ import (
 // Pool holds the connections to member clusters, one for each, shared by everybody who talks to the cluster. It is safe
 // for use by several goroutines.
 type Pool struct {
-	grace time.Duration
+	timing timing
 
 	mu      sync.Mutex
 	closed  bool
@@ -21,7 +20,7 @@ type Pool struct {
 
 // NewPool returns an empty pool.
 func NewPool() *Pool {
-	return &Pool{grace: retireGrace, members: map[types.UID]*Member{}}
+	return &Pool{timing: defaultTiming, members: map[types.UID]*Member{}}
 }
 
 // Get returns the connection to a physical cluster, given its KubeFedCluster and the Secret that it refers to, nil when
@@ -43,10 +42,10 @@ func (p *Pool) Get(cluster *fedv1b1.KubeFedCluster, secret *corev1.Secret) (*Mem
 	if old != nil && old.key == key {
 		return old, nil
 	}
-	m := newMember(s, key)
+	m := newMember(s, key, p.timing)
 	p.members[cluster.UID] = m
 	if old != nil {
-		old.retire(p.grace)
+		old.retire(p.timing.grace)
 	}
 	return m, nil
 }
@@ -58,7 +57,7 @@ func (p *Pool) Forget(uid types.UID) {
 	delete(p.members, uid)
 	p.mu.Unlock()
 	if m != nil {
-		m.retire(p.grace)
+		m.retire(p.timing.grace)
 	}
 }
 
@@ -69,7 +68,8 @@ func (p *Pool) has(uid types.UID) bool {
 	return p.members[uid] != nil
 }
 
-// Close closes all connections at once, and lets no new ones be made.
+// Close lets no connections be made any more. Watches end, and other requests that are under way may finish within a
+// bounded time.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	members := p.members
@@ -77,6 +77,6 @@ func (p *Pool) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	for _, m := range members {
-		m.retire(0)
+		m.retire(p.timing.grace)
 	}
 }

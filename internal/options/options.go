@@ -56,7 +56,8 @@ type Options struct {
 	// CertDir holds tls.crt, tls.key and ca.crt. They are read again when they change.
 	CertDir string
 
-	// RemoveV2Beta1 takes the second version and the conversion from every federated CRD instead of adding them.
+	// RemoveV2Beta1 takes the second version and the conversion from every federated CRD and ends, instead of running
+	// the manager. No manager may run meanwhile.
 	RemoveV2Beta1 bool
 }
 
@@ -95,7 +96,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.FacadeTokenGrace, "facade-token-grace", o.FacadeTokenGrace, "How long a replaced façade token is still good.")
 	fs.DurationVar(&o.FacadeTimeout, "facade-timeout", o.FacadeTimeout, "How long a member may take to answer a request that is not a watch.")
 	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt, read again when they change.")
-	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD instead of adding them, and leave upstream's CRDs behind.")
+	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD, leave upstream's CRDs behind, and end. Stop every manager first: one that runs gives all of it back.")
 }
 
 // Validate returns what is wrong with the options: each error names the flag, its value and the way out.
@@ -136,6 +137,9 @@ func (o *Options) Validate() field.ErrorList {
 		if duration.value <= 0 {
 			errs = append(errs, field.Invalid(flag(duration.name), duration.value.String(), "give a time above zero, such as 10m"))
 		}
+	}
+	if o.RemoveV2Beta1 {
+		return errs // Nothing is served.
 	}
 	for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
 		if f, err := os.Open(filepath.Join(o.CertDir, name)); err != nil {
