@@ -76,6 +76,10 @@ spec:
 	user.delete("FederatedConfigMap", v1beta1, "plain")
 	s.waitData("rz00a", "celled", map[string]string{"from": "cell"})
 
+	t.Log("The Namespace is the user's: the cell sees it and cannot delete it")
+	cell := s.cellKubectl("rz00a")
+	s.want(cell, "", "get namespace "+s.namespace, s.namespace)
+	s.refused(cell, "", "delete namespace "+s.namespace+" --wait=false", "orbidden", s.namespace)
 	s.wantUntouchedNamespace(before, user.namespace)
 }
 

@@ -18,6 +18,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/e2e/framework"
 )
 
@@ -48,6 +55,8 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int) {
+	// What controller-runtime's clients log is no part of a story.
+	log.SetLogger(logr.Discard())
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	suite.ctx = ctx
@@ -73,7 +82,11 @@ func run(m *testing.M) (code int) {
 		return code
 	}
 	// A process that died and was not missed is a failure too: upstream's, above all.
-	if err := suite.env.Err(); err != nil {
+	err = suite.env.Err()
+	if code == 0 && err == nil {
+		err = framework.Poll(ctx, 2*soon, "the stories' cells to be gone", leftovers)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
@@ -129,4 +142,37 @@ func window(t *testing.T) time.Duration {
 		t.Fatalf("CELLFED_E2E_WINDOW is %q: give a time such as 2m", text)
 	}
 	return d
+}
+
+// leftovers names what the stories, each of which has deleted all that it made, have left behind.
+func leftovers(ctx context.Context) error {
+	host := suite.env.Host.Client
+	cells := &cellfedv1alpha1.CellList{}
+	if err := host.List(ctx, cells); err != nil {
+		return err
+	}
+	for _, cell := range cells.Items {
+		return fmt.Errorf("the Cell %s/%s is there: %v", cell.Namespace, cell.Name, cell.Status.Conditions)
+	}
+	clusters := &kubefedv1beta1.KubeFedClusterList{}
+	if err := host.List(ctx, clusters, client.HasLabels{cellfedv1alpha1.GeneratedLabel}); err != nil {
+		return err
+	}
+	for _, cluster := range clusters.Items {
+		return fmt.Errorf("the KubeFedCluster %s is there", cluster.Name)
+	}
+	for name, member := range suite.env.Members {
+		for _, kind := range []string{"ConfigMap", "Namespace"} {
+			list := &unstructured.UnstructuredList{}
+			list.SetAPIVersion("v1")
+			list.SetKind(kind + "List")
+			if err := member.Client.List(ctx, list, client.HasLabels{cellfedv1alpha1.ManagedLabel}); err != nil {
+				return err
+			}
+			for _, object := range list.Items {
+				return fmt.Errorf("the %s %s/%s is in %s", kind, object.GetNamespace(), object.GetName(), name)
+			}
+		}
+	}
+	return nil
 }

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,17 +56,33 @@ func TestClusterTopologyUntouched(t *testing.T) {
 
 	mark = s.mark()
 	t.Log("cellfed is removed")
-	s.must(env.Cellfed.RemoveV2Beta1(s.ctx, soon))
-	if diff := cmp.Diff(crds, s.federatedCRDs()); diff != "" {
-		t.Errorf("the removal of cellfed leaves other federated CRDs behind than it found (-want +got):\n%s", diff)
+	s.must(env.Cellfed.Stop(s.ctx))
+	out, err := env.Cellfed.RemoveV2Beta1(s.ctx)
+	s.must(err)
+	if !strings.Contains(out, "existing/celled") {
+		t.Errorf("the removal does not name the object that still uses what cellfed declared:\n%s", out)
 	}
+	// As long as an object has a topology type, v1beta1 declares it: the API server would drop it otherwise.
+	got := s.federatedCRDs()
+	s.wantTopologyTypeOnly(crds[configMapCRD], got[configMapCRD])
+	delete(got, configMapCRD)
+	without := maps.Clone(crds)
+	delete(without, configMapCRD)
+	s.wantCRDs(without, got)
 	s.wantSame(object, mark)
 	s.changes("after-cellfed")
+	s.waitData("rz00a", "celled", map[string]string{"from": "cell"})
+	s.patch("FederatedConfigMap", v1beta1, "celled", `{"spec":{"topologyType":null}}`)
+	_, err = env.Cellfed.RemoveV2Beta1(s.ctx)
+	s.must(err)
+	s.wantCRDs(crds, s.federatedCRDs())
 	s.waitData("rz00a", "celled", map[string]string{"from": "cell"})
 	s.wantNoWrites(mark, "after the removal of cellfed")
 
 	s.delete("FederatedConfigMap", v1beta1, "plain")
 }
+
+const configMapCRD = "federatedconfigmaps.types.kubefed.io"
 
 const celledInExisting = `
 apiVersion: types.kubefed.io/v2beta1
@@ -116,6 +134,32 @@ func (s *tenant) wantSame(before *unstructured.Unstructured, since marks) {
 	}
 	for _, write := range s.writes(since, hangzhou, s.namespace) {
 		s.t.Errorf("the existing user's object, or its namespace, was written in the member: %s", write)
+	}
+}
+
+// wantCRDs checks that the removal of cellfed leaves the CRDs as they were before it came.
+func (s *tenant) wantCRDs(want, got map[string]apiextensionsv1.CustomResourceDefinitionSpec) {
+	s.t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("the removal of cellfed leaves other federated CRDs behind than it found (-want +got):\n%s", diff)
+	}
+}
+
+// wantTopologyTypeOnly checks that a CRD differs from what it was by cellfed's two fields in v1beta1 alone.
+func (s *tenant) wantTopologyTypeOnly(want, got apiextensionsv1.CustomResourceDefinitionSpec) {
+	s.t.Helper()
+	got = *got.DeepCopy()
+	if len(got.Versions) != 1 {
+		s.t.Fatalf("the CRD has %d versions after the removal, want one", len(got.Versions))
+	}
+	spec := got.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]
+	if _, found := spec.Properties["topologyType"]; !found {
+		s.t.Error("the CRD no longer declares spec.topologyType, which an object has")
+	}
+	delete(spec.Properties, "topologyType")
+	delete(spec.Properties, "placementMask")
+	if diff := cmp.Diff(want, got); diff != "" {
+		s.t.Errorf("the CRD of an object with a topology type has more than that left (-want +got):\n%s", diff)
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 type CellSpec struct {
 	// clusterName is the name of the physical KubeFedCluster, in the KubeFed namespace, that hosts the cell. It
 	// may name a cluster that is not registered yet: the cell then waits for it. It must not name a
-	// KubeFedCluster that stands for a cell.
+	// KubeFedCluster that stands for a cell. When it changes, what is placed on the cell is released to the new
+	// cluster, and what was released to the old one stays there, for nobody reaches it through the cell any more.
 	//
 	// +required
 	// +kubebuilder:validation:MinLength=1

@@ -17,6 +17,9 @@ import (
 	"github.com/cellfed/cellfed/api/v1alpha1"
 )
 
+// errNoNamespace means that the cache has a Cell and not yet its namespace, whose arrival has the Cell looked at again.
+var errNoNamespace = errors.New("the namespace is not in the cache yet")
+
 // errUnreadable means that objects which may place a cell could not be read.
 var errUnreadable = errors.New("federated objects that may place the cell cannot be read")
 
@@ -63,7 +66,11 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, live 
 func (r *Reconciler) gatherNamespace(ctx context.Context, name string) (namespaceFacts, error) {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := r.client.Get(ctx, client.ObjectKey{Name: name}, namespace); err != nil {
+	err := r.client.Get(ctx, client.ObjectKey{Name: name}, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return namespaceFacts{}, errNoNamespace
+	case err != nil:
 		return namespaceFacts{}, fmt.Errorf("get Namespace %q: %w", name, err)
 	}
 	return namespaceFacts{

@@ -32,7 +32,8 @@ func decide(f *facts) plan {
 	finalized := controllerutil.ContainsFinalizer(f.cell, v1alpha1.CellFinalizer)
 	switch {
 	case deleting && !finalized:
-		// Somebody else's finalizer keeps the Cell. What was generated for it has gone.
+		// Somebody else's finalizer keeps the Cell. What was generated for it has gone, or goes with the Cell if
+		// somebody took the finalizer away.
 		return plan{}
 	case deleting && len(blockersOf(f)) == 0:
 		return decideRemoval(f)

@@ -23,14 +23,16 @@ const retry = 200 * time.Millisecond
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	f, err := r.gather(ctx, request.NamespacedName, false)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoNamespace):
+		return reconcile.Result{}, nil
+	case err != nil:
 		return reconcile.Result{}, err
-	}
-	if f == nil {
+	case f == nil:
 		return reconcile.Result{}, r.clean(ctx, request.NamespacedName)
 	}
 	p := decide(f)
-	if false && p.final() {
+	if p.final() {
 		if f, err = r.gather(ctx, request.NamespacedName, true); f == nil || err != nil {
 			return reconcile.Result{}, err
 		}
@@ -38,11 +40,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	told, err := r.apply(ctx, f, p)
 	if p.finalizer == finalizerRemove {
-		r.tell(f.cell, told)
+		r.tell(ctx, f.cell, told)
 		return again(p, err)
 	}
 	turns, statusErr := r.writeStatus(ctx, f)
-	r.tell(f.cell, append(told, turns...))
+	r.tell(ctx, f.cell, append(told, turns...))
 	if f.unreadableErr != nil {
 		statusErr = errors.Join(statusErr, fmt.Errorf("%w: %w", errUnreadable, f.unreadableErr))
 	}
@@ -87,8 +89,11 @@ func (r *Reconciler) writeStatus(ctx context.Context, f *facts) ([]occurrence, e
 	return turns, nil
 }
 
-func (r *Reconciler) tell(cell *v1alpha1.Cell, told []occurrence) {
+// tell records what has happened, for those who look at the Cell and for those who read the log.
+func (r *Reconciler) tell(ctx context.Context, cell *v1alpha1.Cell, told []occurrence) {
+	logger := log.FromContext(ctx)
 	for _, o := range told {
+		logger.Info(o.note, "reason", o.reason)
 		r.recorder.Eventf(cell, nil, o.kind, o.reason, o.action, "%s", o.note)
 	}
 }

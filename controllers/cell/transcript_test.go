@@ -145,6 +145,9 @@ func (s *stage) carryOutCluster(p plan, step func(string, ...any)) {
 func (s *stage) settled(p plan) {
 	s.t.Helper()
 	f := s.f
+	if f.cell.DeletionTimestamp != nil && len(f.cell.Finalizers) == 0 {
+		return
+	}
 	if f.own == nil || f.foreign() || !f.servable() || f.own.DeletionTimestamp != nil || len(f.settings.caBundle) == 0 {
 		return
 	}

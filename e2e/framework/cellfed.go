@@ -2,9 +2,12 @@ package framework
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -248,21 +251,20 @@ func hasTopologies(crd *apiextensionsv1.CustomResourceDefinition) bool {
 	return false
 }
 
-// RemoveV2Beta1 stops the manager, lets one that takes v2beta1 and the conversion back do so, and stops that one.
-func (c *Cellfed) RemoveV2Beta1(ctx context.Context, timeout time.Duration) error {
-	if err := c.Stop(ctx); err != nil {
-		return err
+// RemoveV2Beta1 runs the manager with the flag that takes v2beta1 and the conversion back, and returns what it
+// wrote to its standard output. The manager must have been stopped.
+func (c *Cellfed) RemoveV2Beta1(ctx context.Context) (string, error) {
+	if running(c.process) {
+		return "", errors.New("remove v2beta1: the manager still runs")
 	}
-	kept := c.ExtraArgs
-	defer func() { c.ExtraArgs = kept }()
-	c.ExtraArgs = append(kept[:len(kept):len(kept)], "--remove-v2beta1")
-	if err := c.Start(ctx); err != nil {
-		return err
+	var stderr strings.Builder
+	cmd := exec.CommandContext(ctx, c.bin, append(c.args(), "--remove-v2beta1")...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("remove v2beta1: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	if err := c.WaitForVersions(ctx, timeout, false); err != nil {
-		return err
-	}
-	return c.Stop(ctx)
+	return string(out), nil
 }
 
 // CellConfig returns the configuration of a client of a cell's façade, with the token that upstream KubeFed holds.

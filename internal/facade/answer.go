@@ -37,8 +37,8 @@ func (x *exchange) fail(err error) {
 		panic(http.ErrAbortHandler)
 	}
 	if errors.Is(err, context.Canceled) {
-		// The client is gone, and nobody reads this.
-		err = timeoutError("the client went away")
+		// Nobody reads this; it is counted.
+		err = errClientGone
 	}
 	status := apierrors.NewInternalError(errors.New("the façade cannot answer")).ErrStatus
 	var known apierrors.APIStatus

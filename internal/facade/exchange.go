@@ -32,6 +32,10 @@ var (
 
 	// errTimeout is the cause of a context that ended because the member took too long.
 	errTimeout = errors.New("the member cluster took too long")
+	// errClientGone stands for a client that did not wait. Its code is nginx's, which HTTP has none for.
+	errClientGone = &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: 499, Reason: metav1.StatusReasonUnknown, Message: "the client went away",
+	}}
 	// errEnded is the cause of a context that ended because watches are to end.
 	errEnded = errors.New("the watch was ended")
 )
@@ -117,15 +121,16 @@ var forwarded = []string{"User-Agent", "If-None-Match", "If-Modified-Since", "Ku
 
 // send sends a request to the member. The caller closes the answer's body.
 func (x *exchange) send(ctx context.Context, c call) (*http.Response, error) {
-	target := *x.target.BaseURL
-	target.Path, target.RawPath = "", ""
-	target.RawQuery = c.query.Encode()
-	prefix := strings.TrimSuffix(x.target.BaseURL.EscapedPath(), "/")
-	parsed, err := url.ParseRequestURI(prefix + c.path)
+	target := url.URL{Scheme: x.target.BaseURL.Scheme, Host: x.target.BaseURL.Host}
+	path := c.path
+	if prefix := strings.Trim(x.target.BaseURL.EscapedPath(), "/"); prefix != "" {
+		path = "/" + prefix + c.path
+	}
+	parsed, err := url.ParseRequestURI(path)
 	if err != nil {
 		return nil, apierrors.NewBadRequest("the path of the request is refused: it cannot be written as a URL")
 	}
-	target.Path, target.RawPath = parsed.Path, parsed.RawPath
+	target.Path, target.RawPath, target.RawQuery = parsed.Path, parsed.RawPath, c.query.Encode()
 	var body io.Reader
 	if c.body != nil {
 		body = bytes.NewReader(c.body)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -138,12 +137,7 @@ func splitPrefix(escaped string) (namespace, cell, rest string, ok bool) {
 	if len(parts) < 3 || parts[0] == "" || parts[1] == "" {
 		return "", "", "", false
 	}
-	// Neither name needs escaping, so one that is escaped names no cell.
-	for _, p := range parts[:2] {
-		if u, err := url.PathUnescape(p); err != nil || u != p {
-			return "", "", "", false
-		}
-	}
+	// Neither name needs escaping, so that one that is escaped names no cell.
 	return parts[0], parts[1], "/" + parts[2], true
 }
 

@@ -144,6 +144,8 @@ func (x *exchange) exempt(ctx context.Context, media string, state *mapping.Stat
 	isNamespace := r.Group == "" && r.Resource == "namespaces"
 	switch {
 	case state == nil && media == applyPatchType && r.Subresource == "":
+		// The API has no way to apply only if there is no object yet: one that somebody else creates at this very moment
+		// is applied to. An object in the target namespace that the other manages becomes shared then, not lost.
 		return false, nil
 	case state == nil || !state.Shown(r):
 		return false, apierrors.NewNotFound(x.request.GroupResource(), x.request.Name)

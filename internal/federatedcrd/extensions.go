@@ -16,6 +16,11 @@ const (
 	placementMaskField = "placementMask"
 
 	listMap = "map"
+
+	// singleValue makes an object one value for server-side apply, with one owner. Otherwise whoever applies an empty
+	// list or selector after one with items gets an absent one (structured-merge-diff, removingWalker): a placement
+	// on nothing would become one by selector, and a mask that allows nothing one that allows everything.
+	singleValue = "atomic"
 )
 
 // hasExtensions reports whether spec declares a field of an extension field's name. A nil schema has none.
@@ -84,7 +89,8 @@ func placementMaskSchema(version string) apiextensionsv1.JSONSchemaProps {
 		list, name = "clusters", "The name of a placed cluster."
 	}
 	return apiextensionsv1.JSONSchemaProps{
-		Type: "object",
+		Type:     "object",
+		XMapType: new(singleValue),
 		Description: fmt.Sprintf("Which of the placed %s a change may touch now: the others are held, and nothing is created, updated or deleted there. "+
 			"Absent means all of them.", list),
 		Properties: map[string]apiextensionsv1.JSONSchemaProps{

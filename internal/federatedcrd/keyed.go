@@ -10,17 +10,17 @@ import (
 // keyedAnnotation holds what keyLists has changed, so that it can be undone and nothing else is.
 const keyedAnnotation = "cellfed.io/keyed-lists"
 
-// keyedLists are the lists of v1beta1 that have to be map lists because they are map lists in v2beta1. When somebody
-// applies an object in v2beta1 without an item that he had applied before, the API server takes it away, converts the
-// object to every version that managedFields names, and puts back what seems not to be missing there
+// keyedLists are the lists of v1beta1 that have to be map lists because several field managers can own items of them in
+// v2beta1. When somebody applies an object in v2beta1 without an item that he had applied before, the API server takes it
+// away, converts the object to every version that managedFields names, and puts back what seems not to be missing there
 // (structured-merge-diff, addBackOwnedItems). Upstream's writes name v1beta1: if a list is one single value there, the
-// item never goes, and a cell that was taken from a placement would silently stay placed.
+// item never goes, and an override that nobody wants any more would silently stay. The lists of placement and mask are
+// none of them: each is a part of one single value (singleValue).
 var keyedLists = []struct {
 	name string // in keyedAnnotation
 	path []string
 	key  string
 }{
-	{"placement.clusters", []string{"spec", "placement", "clusters"}, "name"},
 	{"overrides", []string{"spec", "overrides"}, "clusterName"},
 }
 
@@ -74,7 +74,7 @@ func unkeyLists(schema *apiextensionsv1.JSONSchemaProps, changed string) {
 }
 
 // allKeyed is what keyLists changes in upstream's schema.
-const allKeyed = "placement.clusters,overrides" + defaulted
+const allKeyed = "overrides" + defaulted
 
 // at changes the property at the path in place, if the schema declares it.
 func at(schema *apiextensionsv1.JSONSchemaProps, path []string, change func(*apiextensionsv1.JSONSchemaProps)) {

@@ -60,6 +60,7 @@ properties:
       placement: {type: object, x-kubernetes-preserve-unknown-fields: true}`,
 		want: map[string]string{"spec.placement": `
 type: object
+x-kubernetes-map-type: atomic
 x-kubernetes-preserve-unknown-fields: true
 description: "Where the object goes: to the topologies that are named or, where no list is given, to those that a selector selects."`},
 	},

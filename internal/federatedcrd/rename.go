@@ -97,8 +97,8 @@ func swapNames(names []string, a, b string) {
 	}
 }
 
-// keyBy makes the list a map by the key, so that several field managers can own different items of it, and says what
-// the key is. A list that cannot be one stays as it is.
+// keyBy makes the list a map by the key, so that no item is there twice and, unless the list is a part of a single value,
+// several field managers can own different items of it. It says what the key is. A list that cannot be one stays as it is.
 func keyBy(list *apiextensionsv1.JSONSchemaProps, key, description string) {
 	if list.Items == nil || list.Items.Schema == nil {
 		return

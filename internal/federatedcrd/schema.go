@@ -33,6 +33,7 @@ func topologySchema(base *apiextensionsv1.JSONSchemaProps, kind string, scope ap
 
 // finishPlacement completes a placement whose fields are renamed.
 func finishPlacement(placement *apiextensionsv1.JSONSchemaProps, scope apiextensionsv1.ResourceScope) {
+	placement.XMapType = new(singleValue)
 	describeIfSilent(placement, "Where the object goes: to the topologies that are named or, where no list is given, to those that a selector selects.")
 	edit(placement, "topologies", func(list *apiextensionsv1.JSONSchemaProps) {
 		list.Description = "The topologies that the object goes to. Absent means that a selector decides; an empty list means nowhere."

@@ -3,7 +3,6 @@ package member
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -44,18 +43,17 @@ type Member struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu      sync.Mutex
-	retired bool
-	active  int
-	conns   map[*trackedConn]struct{}
-	// drained is closed when nothing is under way any more after retirement.
-	drained chan struct{}
+	retire sync.Once
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[*trackedConn]struct{}
 }
 
 func newMember(s *settings, key string, t timing) *Member {
 	m := &Member{
 		name: s.cluster, key: key, base: s.base, token: s.token,
-		drained: make(chan struct{}), conns: map[*trackedConn]struct{}{},
+		conns: map[*trackedConn]struct{}{},
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	dialer := &net.Dialer{Timeout: t.dial, KeepAlive: 15 * time.Second}
@@ -104,73 +102,35 @@ func (m *Member) Config() *rest.Config {
 
 // RoundTrip sends a request with the member's credentials. It implements http.RoundTripper.
 func (m *Member) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !m.begin() {
+	if m.isClosed() {
 		return nil, ErrRetired
 	}
 	out := req.Clone(req.Context())
 	out.Header.Set("Authorization", "Bearer "+m.token)
-	resp, err := m.transport.RoundTrip(out)
-	if err != nil {
-		m.finish()
-		return nil, err
-	}
-	resp.Body = &trackedBody{ReadCloser: resp.Body, finish: sync.OnceFunc(m.finish)}
-	return resp, nil
+	return m.transport.RoundTrip(out)
 }
 
-// begin counts a request as under way. It reports false when the member is retired.
-func (m *Member) begin() bool {
+func (m *Member) isClosed() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.retired {
-		return false
-	}
-	m.active++
-	return true
+	return m.closed
 }
 
-func (m *Member) finish() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.active--
-	if m.retired && m.active == 0 {
-		close(m.drained)
-	}
-}
-
-// retire takes the member out of use. Its connections are closed when nothing is under way any more, and at the latest
-// when grace is over. It does not wait for that.
-func (m *Member) retire(grace time.Duration) {
-	m.mu.Lock()
-	if m.retired {
-		m.mu.Unlock()
-		return
-	}
-	m.retired = true
-	idle := m.active == 0
-	m.mu.Unlock()
-	m.cancel()
-	if idle {
-		m.closeConnections()
-		return
-	}
-	timer := time.NewTimer(grace)
-	go func() {
-		defer timer.Stop()
-		select {
-		case <-m.drained:
-		case <-timer.C:
-		}
-		m.closeConnections()
-	}()
+// stop takes the member out of use. Who holds it may finish what consists of several requests until grace is over; then
+// its connections are closed, with what is still under way.
+func (m *Member) stop(grace time.Duration) {
+	m.retire.Do(func() {
+		m.cancel()
+		time.AfterFunc(grace, m.closeConnections)
+	})
 }
 
 func (m *Member) closeConnections() {
-	m.transport.CloseIdleConnections()
 	m.mu.Lock()
 	conns := m.conns
-	m.conns = nil
+	m.conns, m.closed = nil, true
 	m.mu.Unlock()
+	m.transport.CloseIdleConnections()
 	for c := range conns {
 		_ = c.Conn.Close()
 	}
@@ -181,7 +141,7 @@ func (m *Member) track(conn net.Conn) (net.Conn, error) {
 	t := &trackedConn{Conn: conn, member: m}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.conns == nil {
+	if m.closed {
 		_ = conn.Close()
 		return nil, ErrRetired
 	}
@@ -200,15 +160,4 @@ func (c *trackedConn) Close() error {
 	delete(c.member.conns, c)
 	c.member.mu.Unlock()
 	return c.Conn.Close()
-}
-
-type trackedBody struct {
-	io.ReadCloser
-	finish func()
-}
-
-// Close closes the body; the request is not under way any more.
-func (b *trackedBody) Close() error {
-	defer b.finish()
-	return b.ReadCloser.Close()
 }

@@ -265,12 +265,12 @@ func TestRetire(t *testing.T) {
 			default:
 				t.Errorf("%s: the old connection does not say that it is over", tc.reason)
 			}
-			if _, err := get(t.Context(), old, "/"); !errors.Is(err, ErrRetired) {
-				t.Errorf("%s: the old connection still takes requests: %v", tc.reason, err)
-			}
 			// What is still under way is broken off when the grace is over.
 			if _, err := io.ReadAll(watch.Body); err == nil {
 				t.Errorf("%s: the watch ended as if the member had ended it", tc.reason)
+			}
+			if _, err := get(t.Context(), old, "/"); !errors.Is(err, ErrRetired) {
+				t.Errorf("%s: the old connection still takes requests: %v", tc.reason, err)
 			}
 			old.mu.Lock()
 			defer old.mu.Unlock()
@@ -308,7 +308,7 @@ func TestDeadMember(t *testing.T) {
 	}), nil)
 	hole := newBlackHole(t, s.Listener.Addr().String())
 	p := newPool(t)
-	p.timing.pingAfter, p.timing.pingTimeout = 50*time.Millisecond, 50*time.Millisecond
+	p.timing.pingAfter, p.timing.pingTimeout = 200*time.Millisecond, 200*time.Millisecond
 	c, secret := newCluster("https://"+hole.address, ca)
 	m, err := p.Get(c, secret)
 	if err != nil {

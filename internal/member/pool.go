@@ -45,7 +45,7 @@ func (p *Pool) Get(cluster *fedv1b1.KubeFedCluster, secret *corev1.Secret) (*Mem
 	m := newMember(s, key, p.timing)
 	p.members[cluster.UID] = m
 	if old != nil {
-		old.retire(p.timing.grace)
+		old.stop(p.timing.grace)
 	}
 	return m, nil
 }
@@ -57,7 +57,7 @@ func (p *Pool) Forget(uid types.UID) {
 	delete(p.members, uid)
 	p.mu.Unlock()
 	if m != nil {
-		m.retire(p.timing.grace)
+		m.stop(p.timing.grace)
 	}
 }
 
@@ -77,6 +77,6 @@ func (p *Pool) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	for _, m := range members {
-		m.retire(p.timing.grace)
+		m.stop(p.timing.grace)
 	}
 }

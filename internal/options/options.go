@@ -29,7 +29,7 @@ type Options struct {
 
 	// MetricsAddress is where metrics are served; "0" turns them off.
 	MetricsAddress string
-	// MetricsSecure serves metrics over TLS, to those that the API server authenticates and authorises.
+	// MetricsSecure serves metrics over TLS, to those that the API server authenticates and authorizes.
 	MetricsSecure bool
 	// HealthAddress is where /healthz and /readyz are served.
 	HealthAddress string
@@ -85,7 +85,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.LeaderElect, "leader-elect", o.LeaderElect, "Let one of several replicas run the controllers; every replica serves webhooks and the façade.")
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace, "The namespace of the leader's Lease (default the KubeFed namespace).")
 	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", o.MetricsAddress, `The host:port that serves metrics; "0" turns them off.`)
-	fs.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "Serve metrics over TLS, to those that the API server authorises.")
+	fs.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "Serve metrics over TLS, to those that the API server authorizes.")
 	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", o.HealthAddress, "The host:port that serves /healthz and /readyz.")
 	fs.StringVar(&o.WebhookAddress, "webhook-bind-address", o.WebhookAddress, "The host:port that serves the API server's webhooks.")
 	fs.StringVar(&o.WebhookURL, "webhook-url", o.WebhookURL, "The https URL by which the API server reaches the webhooks, where no Service leads to them.")

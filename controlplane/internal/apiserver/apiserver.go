@@ -44,12 +44,11 @@ func (o *Options) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }()
-	files, err := v.writeFiles(port)
-	if err != nil {
+	in := &instance{listener: listener, port: port, started: started, out: out}
+	defer in.closeListener()
+	if in.files, err = v.writeFiles(port); err != nil {
 		return err
 	}
-	in := &instance{listener: listener, port: port, files: files, started: started, out: out}
 	// Flags and log come before the datastore, so that a wrong flag is found before a wait.
 	s, err := v.serverOptions(ctx, in)
 	if err != nil {
@@ -130,6 +129,14 @@ type instance struct {
 	files    *pki.Files
 	started  time.Time
 	out      io.Writer
+	// serving says that the server has the listener, and panics if anybody else closes it.
+	serving bool
+}
+
+func (in *instance) closeListener() {
+	if !in.serving {
+		_ = in.listener.Close()
+	}
 }
 
 // serve runs kube-apiserver: what its own command does, with the listener handed over and a check of
@@ -179,6 +186,7 @@ func (v *validated) runUntil(ctx context.Context, in *instance, run func(context
 	}()
 	go v.renew(serverCtx, in.port)
 	done := make(chan error, 1)
+	in.serving = true
 	go func() { done <- run(serverCtx) }()
 
 	select {

@@ -6,8 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
-	apiextensionsclient "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	"k8s.io/apimachinery/pkg/util/wait"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/client-go/kubernetes"
@@ -17,40 +16,25 @@ import (
 	"github.com/cellfed/cellfed/controlplane/internal/readiness"
 )
 
-// bootstrapPollInterval is the time between two looks at what a starting server has made.
-const bootstrapPollInterval = 50 * time.Millisecond
-
 // renewInterval is the time between two looks at the certificates of a server that runs.
 const renewInterval = 12 * time.Hour
 
-// bootstrapNamespaces are made by a controller that kube-apiserver's own readiness does not wait for.
-var bootstrapNamespaces = []string{metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic}
-
-// addBootstrapHook adds a hook that ends once the namespaces exist and custom resource definitions are
-// served. A hook that has not ended keeps /readyz from answering 200.
+// addBootstrapHook adds a hook that ends once every cluster's namespaces exist and custom resource
+// definitions are served. A hook that has not ended keeps /readyz from answering 200.
 func addBootstrapHook(server *genericapiserver.GenericAPIServer) error {
 	return server.AddPostStartHook("cellfed-bootstrap", func(hook genericapiserver.PostStartHookContext) error {
 		client, err := kubernetes.NewForConfig(hook.LoopbackClientConfig)
 		if err != nil {
 			return err
 		}
-		extensions, err := apiextensionsclient.NewForConfig(hook.LoopbackClientConfig)
+		extensions, err := apiextensions.NewForConfig(hook.LoopbackClientConfig)
 		if err != nil {
 			return err
 		}
-		err = wait.PollUntilContextCancel(hook, bootstrapPollInterval, true, func(ctx context.Context) (bool, error) {
-			for _, name := range bootstrapNamespaces {
-				if _, err := client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{}); err != nil {
-					return false, nil
-				}
-			}
-			_, err := extensions.ApiextensionsV1().CustomResourceDefinitions().List(ctx, metav1.ListOptions{Limit: 1})
-			return err == nil, nil
-		})
-		if hook.Err() != nil {
-			return nil // the server stops
+		if err := readiness.WaitBootstrap(hook, client, extensions); err != nil && hook.Err() == nil {
+			return err
 		}
-		return err
+		return nil // done, or the server stops
 	})
 }
 

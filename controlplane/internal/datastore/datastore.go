@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"time"
 
@@ -32,8 +33,8 @@ type Config struct {
 	// CAFile, CertFile and KeyFile are the trust and the client certificate for a datastore that speaks
 	// TLS. Empty means the system's trust and no client certificate.
 	CAFile, CertFile, KeyFile string
-	// Socket is where the embedded datastore shall listen. A path that is too long for a unix socket is
-	// replaced by one in a temporary directory of this process.
+	// Socket is where the embedded datastore shall listen. A path that is too long for a unix socket, or
+	// that the etcd client would misread, is replaced by one in a temporary directory of this process.
 	Socket string
 	// Timeout bounds how long Start waits for a datastore that is away.
 	Timeout time.Duration
@@ -150,18 +151,26 @@ func kineConfig(cfg Config, listener string, wg *sync.WaitGroup) endpoint.Config
 // listenerAddress returns the address for the embedded datastore to listen on, and what removes what
 // was made for it.
 func listenerAddress(socket string) (address string, cleanup func(), err error) {
-	if len(socket) <= maxSocketPath {
+	if usableSocket(socket) {
 		return "unix://" + socket, func() { _ = os.Remove(socket) }, nil
 	}
-	dir, err := os.MkdirTemp("", "cellfed-")
+	dir, err := os.MkdirTemp("", "cellfed-kine-")
 	if err != nil {
 		return "", nil, fmt.Errorf("directory for the datastore's socket: %w", err)
 	}
 	cleanup = func() { _ = os.RemoveAll(dir) }
 	short := filepath.Join(dir, "kine.sock")
-	if len(short) > maxSocketPath {
+	if !usableSocket(short) {
 		cleanup()
-		return "", nil, fmt.Errorf("neither %q nor %q is short enough for a unix socket (%d bytes): use a shorter --data-dir or TMPDIR", socket, short, maxSocketPath)
+		return "", nil, fmt.Errorf("neither %q nor %q can be the path of a unix socket (%d bytes at most, letters, digits and /._- only): use another --data-dir or TMPDIR",
+			socket, short, maxSocketPath)
 	}
 	return "unix://" + short, cleanup, nil
+}
+
+// socketCharacters are those that the etcd client, to which the path is part of a URL, leaves alone.
+var socketCharacters = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+
+func usableSocket(path string) bool {
+	return len(path) <= maxSocketPath && socketCharacters.MatchString(path)
 }

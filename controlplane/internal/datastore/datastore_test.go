@@ -29,20 +29,26 @@ func TestSQLite(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			// Short, so that a socket fits in it.
+			tmp, err := os.MkdirTemp("", "s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(tmp) })
 			dir := filepath.Join(t.TempDir(), tc.dir)
+			t.Setenv("TMPDIR", tmp)
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
 			file := filepath.Join(dir, "datastore", "state.db")
 			cfg := Config{Socket: filepath.Join(dir, "kine.sock"), Timeout: 20 * time.Second}
-			var err error
 			if cfg.Endpoint, err = ParseEndpoint("", file); err != nil {
 				t.Fatal(err)
 			}
 			store := start(t, cfg)
 			put(t, store, "/registry/a", "kept")
 			store.Close()
-			if left, err := filepath.Glob(filepath.Join(os.TempDir(), "cellfed-*")); err != nil || len(left) != 0 {
+			if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
 				t.Errorf("%s: left behind: %v (%v)", tc.reason, left, err)
 			}
 			if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
@@ -157,7 +163,9 @@ func etcd(t *testing.T, store *Datastore) *clientv3.Client {
 // put creates a key as the API server does; kine takes no other form.
 func put(t *testing.T, store *Datastore, key, value string) {
 	t.Helper()
-	resp, err := etcd(t, store).Txn(t.Context()).
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	resp, err := etcd(t, store).Txn(ctx).
 		If(clientv3.Compare(clientv3.ModRevision(key), "=", 0)).
 		Then(clientv3.OpPut(key, value)).Commit()
 	if err != nil || !resp.Succeeded {
@@ -167,7 +175,9 @@ func put(t *testing.T, store *Datastore, key, value string) {
 
 func get(t *testing.T, store *Datastore, key string) string {
 	t.Helper()
-	resp, err := etcd(t, store).Get(t.Context(), key)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	resp, err := etcd(t, store).Get(ctx, key)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/cellfed/cellfed/e2e/framework"
 )
 
@@ -148,8 +151,8 @@ func (d *demo) readBack(ctx context.Context) error {
 }
 
 func (d *demo) change(ctx context.Context) error {
-	d.say.title("A change for one cell: its neighbor on the same cluster is not written to")
-	mark, err := d.env.Member(hangzhou).Mark()
+	d.say.title("A change for one cell: its neighbor on the same cluster stays as it is")
+	before, err := d.resourceVersion(ctx, cells[0])
 	if err != nil {
 		return err
 	}
@@ -160,17 +163,24 @@ func (d *demo) change(ctx context.Context) error {
 	if err := d.waitMatrix(ctx, changed); err != nil {
 		return err
 	}
-	writes, err := d.env.Member(hangzhou).Writes(mark, func(w framework.Write) bool {
-		return w.User == framework.MemberUser && w.Namespace == "acme-prod-rz00a"
-	})
+	after, err := d.resourceVersion(ctx, cells[0])
 	if err != nil {
 		return err
 	}
-	if len(writes) > 0 {
-		return fmt.Errorf("a change for rz00b made %d writes to rz00a, the first of them %s", len(writes), writes[0])
+	if before != after {
+		return fmt.Errorf("a change for rz00b changed the object in rz00a, from resource version %s to %s", before, after)
 	}
-	d.say.check("rz00b has log-level=warn, and rz00a on the same cluster saw no write")
+	d.say.check("rz00b has log-level=warn, and in rz00a the object has the resource version that it had")
 	return nil
+}
+
+// resourceVersion returns that of the ConfigMap pay in the cell's member.
+func (d *demo) resourceVersion(ctx context.Context, c cell) (string, error) {
+	object := &corev1.ConfigMap{}
+	if err := d.env.Member(c.cluster).Client.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: "pay"}, object); err != nil {
+		return "", fmt.Errorf("read the ConfigMap pay of the cell %s from %s: %w", c.name, c.cluster, err)
+	}
+	return object.ResourceVersion, nil
 }
 
 func (d *demo) existingUser(ctx context.Context) error {

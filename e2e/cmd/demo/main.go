@@ -14,12 +14,17 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/cellfed/cellfed/e2e/framework"
 )
 
 func main() {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
+	// What controller-runtime's clients log is no part of the show.
+	log.SetLogger(logr.Discard())
 	say := newNarrator(os.Stdout)
 	if err := run(ctx, say, os.Args[1:]); err != nil {
 		say.failure(err)

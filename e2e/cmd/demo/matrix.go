@@ -80,6 +80,9 @@ func (d *demo) matrix(ctx context.Context) error {
 	if err := d.matches(ctx, changed); err != nil {
 		return err
 	}
+	if err := d.nothingElse(ctx, changed); err != nil {
+		return err
+	}
 	d.say.check("Every cell holds what it was given, and nothing else")
 	return nil
 }
@@ -106,6 +109,37 @@ func (d *demo) matches(ctx context.Context, rows []row) error {
 					r.kind, r.name, c.name, c.cluster, c.namespace, held, r.want[c.name])
 			}
 		}
+	}
+	return nil
+}
+
+// nothingElse fails when a member has an object of a cell's that is not in the matrix.
+func (d *demo) nothingElse(ctx context.Context, rows []row) error {
+	want := map[string]bool{}
+	for _, r := range rows {
+		for _, c := range cells {
+			if !slices.Equal(r.want[c.name], []string{nothing}) {
+				want[strings.Join([]string{c.cluster, strings.TrimPrefix(r.kind, "Federated"), c.namespace, r.name}, " ")] = true
+			}
+		}
+	}
+	got := map[string]bool{}
+	for cluster, member := range d.env.Members {
+		for _, gvk := range []schema.GroupVersionKind{
+			{Version: "v1", Kind: "ConfigMap"}, {Group: "apps", Version: "v1", Kind: "Deployment"},
+		} {
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(gvk)
+			if err := member.Client.List(ctx, list, client.HasLabels{cellfedv1alpha1.ManagedLabel}); err != nil {
+				return fmt.Errorf("list every %s of a cell in %s: %w", gvk.Kind, cluster, err)
+			}
+			for _, object := range list.Items {
+				got[strings.Join([]string{cluster, gvk.Kind, object.GetNamespace(), object.GetName()}, " ")] = true
+			}
+		}
+	}
+	if !maps.Equal(got, want) {
+		return fmt.Errorf("the members have %v for the cells, want %v", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 	return nil
 }

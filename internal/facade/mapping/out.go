@@ -34,7 +34,7 @@ func (v View) Out(dst []byte, r Resource, object []byte) ([]byte, State) {
 // metadataOut appends the metadata of an object of the member as the view shows it.
 func (v View) metadataOut(dst []byte, r Resource, metadata string, state State) []byte {
 	w := newObjectWriter(dst)
-	labelled := false
+	labeled := false
 	each(metadata, func(key, value gjson.Result) bool {
 		switch {
 		case key.Str == "selfLink":
@@ -44,7 +44,7 @@ func (v View) metadataOut(dst []byte, r Resource, metadata string, state State) 
 			w.key(key.Raw)
 			w.buf = appendString(w.buf, v.Namespace)
 		case key.Str == "labels" && isObject(value.Raw):
-			labelled = true
+			labeled = true
 			w.key(key.Raw)
 			w.buf = v.labelsOut(w.buf, r, value.Raw, state)
 		case key.Str == "managedFields" && strings.Contains(value.Raw, v1alpha1.GroupVersion.Group):
@@ -55,7 +55,7 @@ func (v View) metadataOut(dst []byte, r Resource, metadata string, state State) 
 		}
 		return true
 	})
-	if state.Owner == Ours && !labelled {
+	if state.Owner == Ours && !labeled {
 		w.key(`"labels"`)
 		w.buf = v.labelsOut(w.buf, r, "{}", state)
 	}
