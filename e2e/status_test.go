@@ -57,6 +57,13 @@ func TestStatusByCell(t *testing.T) {
 	s.fail("rz00b")
 	s.waitRemote("rz00b", 1)
 	s.waitRemote("rz00a", 1)
+
+	t.Log("The cell that never was goes again once nothing names it")
+	s.must(s.env.Host.Client.Delete(s.ctx, &cellfedv1alpha1.Cell{ObjectMeta: metav1.ObjectMeta{Name: "rz09z", Namespace: s.namespace}}))
+	s.waitCondition("rz09z", cellfedv1alpha1.ConditionDeletionBlocked, metav1.ConditionTrue)
+	s.patch("FederatedDeployment", v2beta1, "pay", `{"spec":{"placement":{"topologies":[{"name":"rz00a"},{"name":"rz00b"}]}}}`)
+	s.eventually("the cell to be gone", s.cellGone("rz09z"))
+	s.waitRemote("rz00b", 1)
 }
 
 // waitRemote waits until the status has the available replicas of the cell.

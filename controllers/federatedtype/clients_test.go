@@ -90,6 +90,42 @@ spec:
 	f.must(f.client.Update(f.Context(), o))
 }
 
+// testEmptied: who applies an empty list or selector gets it, and who applies none has none, with upstream's write in
+// between or without.
+func testEmptied(f *fixture) {
+	f.serve()
+	for name, steps := range map[string][2]string{
+		"mask":             {`"placementMask":{"topologies":[{"name":"a"}]},"topologyType":"cell"`, `"placementMask":{"topologies":[]},"topologyType":"cell"`},
+		"mask-absent":      {`"placementMask":{"topologies":[]},"topologyType":"cell"`, `"placementMask":{},"topologyType":"cell"`},
+		"list":             {`"placement":{"topologies":[{"name":"a"}],"topologySelector":{}},"topologyType":"cell"`, `"placement":{"topologies":[],"topologySelector":{}},"topologyType":"cell"`},
+		"list-absent":      {`"placement":{"topologies":[],"topologySelector":{}},"topologyType":"cell"`, `"placement":{"topologySelector":{}},"topologyType":"cell"`},
+		"placement":        {`"placement":{"topologies":[{"name":"a"}]},"topologyType":"cell"`, `"placement":{},"topologyType":"cell"`},
+		"selector":         {`"placement":{"topologySelector":{"matchLabels":{"a":"b"}}},"topologyType":"cell"`, `"placement":{"topologySelector":{}},"topologyType":"cell"`},
+		"labels":           {`"placement":{"topologySelector":{"matchLabels":{"a":"b"}}},"topologyType":"cell"`, `"placement":{"topologySelector":{"matchLabels":{}}},"topologyType":"cell"`},
+		"expressions":      {`"placement":{"topologySelector":{"matchExpressions":[{"key":"a","operator":"Exists"}],"matchLabels":{}}},"topologyType":"cell"`, `"placement":{"topologySelector":{"matchLabels":{}}},"topologyType":"cell"`},
+		"label-of-ours":    {`"placement":{"topologySelector":{"matchLabels":{"a":"b","cellfed.io/namespace":"other"}}},"topologyType":"cell"`, `"placement":{"topologySelector":{"matchLabels":{"a":"b"}}},"topologyType":"cell"`},
+		"clusters":         {`"placement":{"topologySelector":{"matchLabels":{"a":"b"}}},"topologyType":"cluster"`, `"placement":{"topologySelector":{}},"topologyType":"cluster"`},
+		"foreign-selector": {`"placement":{"clusterSelector":{"matchLabels":{"a":"b"}}},"topologyType":"cell"`, `"placement":{"clusterSelector":{}},"topologyType":"cell"`},
+	} {
+		for _, between := range []string{"alone", "between"} {
+			object := name + "-" + between
+			f.must(f.apply("gitops", `{metadata: {name: `+object+`}, spec: {`+steps[0]+`}}`))
+			if between == "between" {
+				o := f.get(federated.V1Beta1, object)
+				o.SetLabels(map[string]string{"written": "by-upstream"})
+				f.must(f.client.Update(f.Context(), o, client.FieldOwner("upstream")))
+			}
+			if err := f.apply("gitops", `{metadata: {name: `+object+`}, spec: {`+steps[1]+`}}`); err != nil {
+				f.Errorf("%s: %v", object, err)
+				continue
+			}
+			if diff := cmp.Diff("{"+steps[1]+"}", f.spec(federated.V2Beta1, object)); diff != "" {
+				f.Errorf("%s came back as something else: %s", object, diff)
+			}
+		}
+	}
+}
+
 // testSelectors: v2beta1 refuses what v1beta1 has no place for.
 func testSelectors(f *fixture) {
 	f.serve()

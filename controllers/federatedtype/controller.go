@@ -43,9 +43,9 @@ const (
 // alone, it would depend on a webhook that nobody would look after, and a namespace could not be deleted once that is
 // gone.
 //
-// The markers above are all that it needs on the types that are known beforehand. To see whether an object holds a field before
-// v1beta1 ceases to declare it, it lists the objects of federated types; that is granted, with the types themselves, by a
-// ClusterRole that aggregates.
+// The markers above are all that it needs on the types that are known beforehand. When it takes v2beta1 back it lists the
+// objects of federated types, to see whether one holds a field before v1beta1 ceases to declare it, and patches their
+// managedFields; that is granted, with the types themselves, by a ClusterRole that aggregates.
 type Reconciler struct {
 	// client reads FTCs and the metadata of CRDs from the cache, and writes.
 	client client.Client
@@ -101,7 +101,10 @@ func (r *Reconciler) reconcileCRD(ctx context.Context, name string, owner *kubef
 	for {
 		p := decide(in)
 		if p.lookUp {
-			holder, err := r.holder(ctx, in.crd)
+			holder, err := r.settle(ctx, in.crd)
+			if apierrors.IsConflict(err) {
+				return conflictDelay, nil
+			}
 			if err != nil {
 				return 0, err
 			}

@@ -21,7 +21,7 @@ type input struct {
 	// remove asks to take everything back.
 	remove bool
 	// holder names an object that holds one of the extension fields; "" means that there is none. Nil means that
-	// nobody has looked yet.
+	// the objects have not been settled yet.
 	holder *string
 }
 
@@ -33,7 +33,7 @@ type plan struct {
 	probe bool
 	// again says that after the writing there is more to be decided.
 	again bool
-	// lookUp says that the decision needs input.holder; everything else is then empty.
+	// lookUp says that the objects are to be settled, which gives input.holder; everything else is then empty.
 	lookUp bool
 	// report is what the CRD's condition is to say. Nil leaves it alone.
 	report *report
@@ -67,8 +67,8 @@ func decide(in input) plan {
 	return p
 }
 
-// takeBack removes v2beta1 and the conversion first. Only when nobody can write the extension fields by way of v2beta1 any
-// more are the objects looked at, and the fields removed if none holds one.
+// takeBack removes v2beta1 and the conversion first. Only when nobody can write by way of v2beta1 any more are the objects
+// settled, and the extension fields removed if none holds one.
 func takeBack(in input) plan {
 	if !federatedcrd.Upgraded(in.crd) {
 		if condition(in.crd) == nil {
@@ -83,10 +83,10 @@ func takeBack(in input) plan {
 	if !same(in.crd, desired) {
 		return plan{desired: desired, again: true}
 	}
-	if in.holder == nil && federatedcrd.DeclaresFields(in.crd) {
+	if in.holder == nil {
 		return plan{lookUp: true}
 	}
-	if in.holder != nil && *in.holder != "" {
+	if *in.holder != "" {
 		return plan{report: kept(in)}
 	}
 	if desired, err = federatedcrd.Downgrade(in.crd, false); err != nil {

@@ -128,7 +128,7 @@ func TestDecide(t *testing.T) {
 			want:   step{Writes: keptCRD(), Again: true},
 		},
 		"RemoveSecondStep": {
-			reason: "Nothing is decided about the fields before somebody has looked.",
+			reason: "Nothing is decided about the fields before the objects are settled.",
 			in:     input{crd: keptCRD(), owner: ftcKey, remove: true},
 			want:   step{LookUp: true},
 		},
@@ -143,10 +143,10 @@ func TestDecide(t *testing.T) {
 			want:   step{Reason: v1alpha1.ReasonFieldsKept},
 		},
 		"RemoveWithoutFields": {
-			reason: "A spec that somebody put back to upstream's loses the annotation, and no object need be looked at.",
+			reason: "A spec that somebody put back to upstream's loses the annotation.",
 			in: input{crd: edited(plainCRD(), func(crd *apiextensionsv1.CustomResourceDefinition) {
 				crd.Annotations = map[string]string{federatedcrd.OwnerAnnotation: ftcKey}
-			}), owner: ftcKey, remove: true},
+			}), owner: ftcKey, remove: true, holder: new("")},
 			want: step{Reason: v1alpha1.ReasonRemoved, Writes: plainCRD()},
 		},
 		"RemoveUntouched": {

@@ -2,6 +2,7 @@ package federatedtype
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
+	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
@@ -78,22 +80,49 @@ func crdName(ftc *kubefedv1beta1.FederatedTypeConfig) string {
 	return plural + "." + ftc.Spec.FederatedType.Group
 }
 
-// holder returns the name of an object of the type that holds one of the extension fields, or "" if there is none. It
-// reads v1beta1, which needs no conversion once v2beta1 is gone.
-func (r *Reconciler) holder(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition) (string, error) {
+// settle readies the objects of a type for a CRD without v2beta1. It returns the name of one that holds one of the
+// extension fields, or "" if there is none. It reads v1beta1, which needs no conversion once v2beta1 is gone.
+func (r *Reconciler) settle(ctx context.Context, crd *apiextensionsv1.CustomResourceDefinition) (string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(schema.GroupVersionKind{Group: crd.Spec.Group, Version: federated.V1Beta1, Kind: crd.Spec.Names.Kind + "List"})
+	holder := ""
 	for {
 		if err := r.live.List(ctx, list, client.Limit(pageSize), client.Continue(list.GetContinue())); err != nil {
-			return "", fmt.Errorf("looking for objects of %s that hold a field of v2beta1's: %w", crd.Name, err)
+			return "", fmt.Errorf("looking at the objects of %s: %w", crd.Name, err)
 		}
 		for i := range list.Items {
-			if federatedcrd.UsesFields(list.Items[i].Object) {
-				return strings.TrimPrefix(client.ObjectKeyFromObject(&list.Items[i]).String(), "/"), nil
+			object := &list.Items[i]
+			name := strings.TrimPrefix(client.ObjectKeyFromObject(object).String(), "/")
+			if err := r.disown(ctx, object); err != nil {
+				return "", fmt.Errorf("taking v2beta1 from the managedFields of %s %s: %w", crd.Spec.Names.Kind, name, err)
+			}
+			if holder == "" && federatedcrd.UsesFields(object.Object) {
+				holder = name
 			}
 		}
 		if list.GetContinue() == "" {
-			return "", nil
+			return holder, nil
 		}
 	}
+}
+
+// disown takes from an object's managedFields the entries of v2beta1: the API server refuses every server-side apply to
+// an object that has an entry of a version that is not there. What they own is nobody's until somebody applies it again.
+func (r *Reconciler) disown(ctx context.Context, object *unstructured.Unstructured) error {
+	all := object.GetManagedFields()
+	left := slices.DeleteFunc(slices.Clone(all), func(e metav1.ManagedFieldsEntry) bool { return e.APIVersion == federated.APIVersionV2Beta1 })
+	if len(left) == len(all) {
+		return nil
+	}
+	if len(left) == 0 {
+		left = []metav1.ManagedFieldsEntry{{}} // So API servers are told to clear the list; an empty one changes nothing.
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"resourceVersion": object.GetResourceVersion(), "managedFields": left,
+	}})
+	if err != nil {
+		return err
+	}
+	err = r.client.Patch(ctx, object.DeepCopy(), client.RawPatch(types.MergePatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
+	return client.IgnoreNotFound(err)
 }

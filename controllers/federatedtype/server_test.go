@@ -77,9 +77,11 @@ func TestServer(t *testing.T) {
 		"SpecReplaced":    testSpecReplaced,
 		"TypeDeleted":     testTypeDeleted,
 		"Remove":          testRemove,
+		"Disowned":        testDisowned,
 		"TakeBack":        testTakeBack,
 		"ClusterScoped":   testClusterScoped,
 		"FieldManagers":   testFieldManagers,
+		"Emptied":         testEmptied,
 		"Selectors":       testSelectors,
 		"WhatKubectlSees": testWhatKubectlSees,
 	} {

@@ -78,10 +78,8 @@ func (c *ClusterResolver) Resolve(ctx context.Context, namespace, cell string) (
 	} else if err != nil {
 		return nil, fmt.Errorf("read cell %q of namespace %q: %w", cell, namespace, err)
 	}
-	generated := meta.FindStatusCondition(object.Status.Conditions, string(v1alpha1.ConditionGenerated))
-	if generated != nil && generated.Status == metav1.ConditionFalse &&
-		generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict) {
-		return nil, &UnavailableError{Message: generated.Message}
+	if err := servable(&object); err != nil {
+		return nil, err
 	}
 	cluster, err := c.cluster(ctx, object.Spec.ClusterName)
 	if err != nil {
@@ -104,6 +102,19 @@ func (c *ClusterResolver) Resolve(ctx context.Context, namespace, cell string) (
 		// The member is the transport and knows its kinds.
 		Cluster: m.Name(), BaseURL: m.BaseURL(), Transport: m, Scopes: m, Membership: m.Context(),
 	}, nil
+}
+
+// servable returns why a cell is not served. Until the controller has judged what the spec says now, another cell may
+// own the namespace that it claims.
+func servable(object *v1alpha1.Cell) error {
+	generated := meta.FindStatusCondition(object.Status.Conditions, string(v1alpha1.ConditionGenerated))
+	switch {
+	case generated == nil || generated.ObservedGeneration != object.Generation:
+		return &UnavailableError{Message: "the controller has not looked yet at what the Cell's spec says now"}
+	case generated.Status == metav1.ConditionFalse && generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict):
+		return &UnavailableError{Message: generated.Message}
+	}
+	return nil
 }
 
 // cluster returns the physical KubeFedCluster of a name.

@@ -81,8 +81,11 @@ func TestTokens(t *testing.T) {
 func TestResolve(t *testing.T) {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate(t).Leaf.Raw})
 	newCell := func(change func(*v1alpha1.Cell)) *v1alpha1.Cell {
-		c := &v1alpha1.Cell{ObjectMeta: metav1.ObjectMeta{Name: "rz", Namespace: "acme"}}
+		c := &v1alpha1.Cell{ObjectMeta: metav1.ObjectMeta{Name: "rz", Namespace: "acme", Generation: 1}}
 		c.Spec.ClusterName = "hz-a"
+		c.Status.Conditions = []metav1.Condition{
+			v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated, 1, ""),
+		}
 		if change != nil {
 			change(c)
 		}
@@ -128,6 +131,16 @@ func TestResolve(t *testing.T) {
 			reason:  "two cells never share a namespace of a cluster",
 			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Status.Conditions = []metav1.Condition{conflict} }), newCluster(nil), secret},
 			message: "an older cell claims it",
+		},
+		"Unjudged": {
+			reason:  "a cell that the controller has not seen may claim what another has",
+			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Status.Conditions = nil }), newCluster(nil), secret},
+			message: "has not looked",
+		},
+		"Changed": {
+			reason:  "what the controller said of an older spec does not hold for this one",
+			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Generation = 2 }), newCluster(nil), secret},
+			message: "has not looked",
 		},
 		"NoCluster": {reason: "no cluster", objects: []client.Object{newCell(nil)}, message: `no KubeFedCluster "hz-a"`},
 		"CellsCluster": {

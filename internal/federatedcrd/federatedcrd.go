@@ -142,11 +142,6 @@ func Serves(crd *apiextensionsv1.CustomResourceDefinition) bool {
 	return v != nil && v.Served
 }
 
-// DeclaresFields reports whether v1beta1's schema has extension fields that Upgrade put there.
-func DeclaresFields(crd *apiextensionsv1.CustomResourceDefinition) bool {
-	return Upgraded(crd) && hasExtensions(schemaOf(version(crd, federated.V1Beta1)))
-}
-
 // UsesFields reports whether the object, in v1beta1, holds one of the extension fields.
 func UsesFields(object map[string]any) bool {
 	spec, ok := object["spec"].(map[string]any)

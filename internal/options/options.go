@@ -107,6 +107,11 @@ func (o *Options) Validate() field.ErrorList {
 	for _, msg := range validation.IsDNS1123Label(o.KubeFedNamespace) {
 		errs = append(errs, field.Invalid(flag("kubefed-namespace"), o.KubeFedNamespace, msg))
 	}
+	if o.LeaderElectionNamespace != "" {
+		for _, msg := range validation.IsDNS1123Label(o.LeaderElectionNamespace) {
+			errs = append(errs, field.Invalid(flag("leader-election-namespace"), o.LeaderElectionNamespace, msg))
+		}
+	}
 	for _, address := range []struct{ name, value string }{
 		{"webhook-bind-address", o.WebhookAddress},
 		{"facade-bind-address", o.FacadeAddress},
@@ -116,7 +121,8 @@ func (o *Options) Validate() field.ErrorList {
 		if address.value == "0" && address.name == "metrics-bind-address" {
 			continue
 		}
-		if _, _, err := SplitHostPort(address.value); err != nil {
+		// Nobody could know a port that is chosen at random; controller-runtime takes 0 for its default, too.
+		if _, port, err := SplitHostPort(address.value); err != nil || port == 0 {
 			errs = append(errs, field.Invalid(flag(address.name), address.value, "give host:port or :port, such as :9443"))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -215,6 +216,30 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 }
 
 // Many values that are no objects must not take many times the memory of the request.
+// A caller who does not read the answer does not keep the room that it takes.
+func TestCallerThatDoesNotRead(t *testing.T) {
+	h := NewHandler(Options{MaxRequestBytes: 32 << 20, MaxInFlightBytes: 32 << 20})
+	h.timeout = 2 * time.Second
+	server := httptest.NewServer(h)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	body := reviewOf(t, `"u"`, federated.APIVersionV2Beta1, deployment(federated.V1Beta1, "large", 31<<20))
+	fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", Path, len(body))
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); !h.inFlight.TryAcquire(32 << 20); {
+		if time.Now().After(deadline) {
+			t.Fatal("the room is still taken")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func TestReadingEndsAtTheFirstBadObject(t *testing.T) {
 	good := deployment(federated.V1Beta1, "pay", 0)
 	body := reviewOf(t, "", federated.APIVersionV2Beta1, append([]string{good, good}, slices.Repeat([]string{"{}"}, 1000)...)...)

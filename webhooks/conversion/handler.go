@@ -31,11 +31,11 @@ const (
 	DefaultMaxRequestBytes = 128 << 20
 
 	// DefaultMaxInFlightBytes is the default bound for the requests that are served at once. An answer is about
-	// as large as its request, so the memory in use is up to about twice that.
-	DefaultMaxInFlightBytes = 4 * DefaultMaxRequestBytes
+	// as large as its request, so the memory in use is up to about twice that: half of what config/manager allows.
+	DefaultMaxInFlightBytes = 2 * DefaultMaxRequestBytes
 
-	// requestTimeout is how long a request may take to arrive and an answer to leave. API servers give up on a
-	// conversion after 30 seconds.
+	// requestTimeout is how long a request may take to arrive, and then an answer to leave. API servers give up on
+	// a conversion after 30 seconds.
 	requestTimeout = 30 * time.Second
 
 	// maxPooledBytes bounds the buffers that are kept for the next request.
@@ -56,6 +56,7 @@ type Options struct {
 // Handler answers conversion reviews. It can be used concurrently.
 type Handler struct {
 	maxBytes int64
+	timeout  time.Duration
 	inFlight *semaphore.Weighted
 	convert  converter
 	buffers  sync.Pool
@@ -71,6 +72,7 @@ func NewHandler(o Options) *Handler {
 	}
 	return &Handler{
 		maxBytes: o.MaxRequestBytes,
+		timeout:  requestTimeout,
 		inFlight: semaphore.NewWeighted(max(o.MaxInFlightBytes, o.MaxRequestBytes)),
 		convert:  federated.AppendConvertChecked,
 		buffers:  sync.Pool{New: func() any { return &buffers{} }},
@@ -101,7 +103,7 @@ func (h *Handler) release(b *buffers) {
 // a uid, gets an HTTP error whose body, plain text, is what an API server tells its client.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	started := time.Now()
-	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(req.Context(), h.timeout)
 	defer cancel()
 	b := h.buffers.Get().(*buffers)
 	defer h.release(b)
@@ -166,7 +168,7 @@ func (h *Handler) tooLarge() error {
 // read reads the body, and checks that it is JSON.
 func (h *Handler) read(w http.ResponseWriter, req *http.Request, b *buffers) error {
 	// A body that trickles holds room that others wait for. Not every ResponseWriter has a deadline to set.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTimeout))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(h.timeout))
 	if req.ContentLength > 0 {
 		b.body.Grow(int(req.ContentLength) + bytes.MinRead)
 	}
@@ -194,7 +196,7 @@ func (h *Handler) parse(b *buffers) (review, error) {
 func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, b *buffers, r review, pieces [][]byte, err error) result {
 	if err == nil {
 		b.answer = pieces[0]
-		write(w, pieces...)
+		write(w, h.timeout, pieces...)
 		return resultSuccess
 	}
 	log := logf.FromContext(ctx).WithName("conversion")
@@ -215,12 +217,17 @@ func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, b *buffers,
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return resultFailure
 	}
-	write(w, body)
+	write(w, h.timeout, body)
 	return resultFailure
 }
 
 // write writes a review. An error means that the caller is gone, and there is nobody left to tell.
-func write(w http.ResponseWriter, pieces ...[]byte) {
+func write(w http.ResponseWriter, timeout time.Duration, pieces ...[]byte) {
+	// As with the body: a caller who does not read holds room that others wait for. The connection goes on to serve
+	// whoever comes next, so the deadline goes again.
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(timeout))
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }()
 	size := 0
 	for _, p := range pieces {
 		size += len(p)

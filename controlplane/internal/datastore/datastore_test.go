@@ -2,6 +2,7 @@ package datastore
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -136,7 +137,8 @@ func TestStartStopped(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Start(ctx, Config{Endpoint: e, Socket: filepath.Join(t.TempDir(), "s"), Timeout: time.Hour}); err != context.Canceled {
+	_, err = Start(ctx, Config{Endpoint: e, Socket: filepath.Join(t.TempDir(), "s"), Timeout: time.Hour})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 }

@@ -27,7 +27,7 @@ const (
 // Wait waits until the API server that the kubeconfig names answers 200 at /readyz, or ctx ends. The
 // kubeconfig may be written, and written anew, while Wait waits. An error tells what was seen last.
 func Wait(ctx context.Context, kubeconfig string) error {
-	last := error(fmt.Errorf("%s: %w", kubeconfig, fs.ErrNotExist))
+	last := fmt.Errorf("%s: %w", kubeconfig, fs.ErrNotExist)
 	started, spoken := time.Now(), false
 	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
 		err := look(ctx, kubeconfig)
@@ -35,7 +35,7 @@ func Wait(ctx context.Context, kubeconfig string) error {
 			return true, nil
 		}
 		// The end of the wait says nothing about the server.
-		if ctx.Err() == nil {
+		if !ended(ctx) {
 			last = err
 		}
 		if !spoken && time.Since(started) > quiet {
@@ -50,6 +50,12 @@ func Wait(ctx context.Context, kubeconfig string) error {
 	return nil
 }
 
+// ended tells whether ctx has ended, also in the moment between its deadline and its cancellation.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
 func look(ctx context.Context, kubeconfig string) error {
 	if _, err := os.Stat(kubeconfig); err != nil {
 		return err
@@ -59,6 +65,7 @@ func look(ctx context.Context, kubeconfig string) error {
 		return err
 	}
 	config.Timeout = requestTimeout
+	config.QPS = -1 // Wait sets the pace
 	client, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return err
