@@ -35,7 +35,7 @@ test: test-unit test-controlplane test-e2e ## Run all tests: unit, against a rea
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
 	@echo "testing the packages, with the race detector"
-	go test -race -timeout 20m ./api/... ./controllers/... ./internal/... ./webhooks/... .
+	go test -race -timeout 20m . ./api/... ./bench/... ./controllers/... ./e2e/cmd/... ./e2e/framework/... ./internal/... ./webhooks/...
 
 .PHONY: test-controlplane
 test-controlplane: ## Run controlplane's tests.
@@ -45,7 +45,7 @@ test-controlplane: ## Run controlplane's tests.
 .PHONY: test-e2e
 test-e2e: bin ## Run the end-to-end suites: a host and two members with upstream KubeFed.
 	@echo "testing end to end (several minutes)"
-	go test -count=1 -timeout 40m -v ./e2e/... | hack/e2e-summary.sh
+	go test -count=1 -timeout 40m -v ./e2e | hack/e2e-summary.sh
 
 .PHONY: fuzz
 FUZZTIME ?= 30s
@@ -79,16 +79,16 @@ $(BIN)/manager: $(GO_FILES)
 
 $(BIN)/controlplane: $(shell find controlplane -name '*.go' -not -name '*_test.go') controlplane/go.mod controlplane/go.sum
 	@echo "a real Kubernetes $(KUBE_VERSION) control plane: about ten minutes on two cores, the first time"
-	@CGO_ENABLED=0 hack/build.sh $@ controlplane .
+	@hack/build.sh $@ controlplane .
 
 $(BIN)/kubectl: $(BIN)/controlplane
 	@ln -sf controlplane $@
 
 $(BIN)/hyperfed: e2e/kubefed/go.mod e2e/kubefed/go.sum
-	@CGO_ENABLED=0 hack/build.sh $@ e2e/kubefed sigs.k8s.io/kubefed/cmd/hyperfed
+	@hack/build.sh $@ e2e/kubefed sigs.k8s.io/kubefed/cmd/hyperfed
 
 $(BIN)/kwok: e2e/kwok/go.mod e2e/kwok/go.sum
-	@CGO_ENABLED=0 hack/build.sh $@ e2e/kwok sigs.k8s.io/kwok/cmd/kwok
+	@hack/build.sh $@ e2e/kwok sigs.k8s.io/kwok/cmd/kwok
 
 $(BIN)/controller-gen: hack/tools/go.mod hack/tools/go.sum
 	@hack/build.sh $@ hack/tools sigs.k8s.io/controller-tools/cmd/controller-gen

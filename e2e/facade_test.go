@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/e2e/framework"
 )
@@ -26,6 +30,7 @@ func TestKubectlThroughFacade(t *testing.T) {
 	t.Run("Read", func(t *testing.T) { s.on(t).readThroughFacade(cell) })
 	t.Run("Write", func(t *testing.T) { s.on(t).writeThroughFacade(cell) })
 	t.Run("Refusals", func(t *testing.T) { s.on(t).refusedByFacade(cell) })
+	t.Run("Revocation", func(t *testing.T) { s.on(t).revoked(cell) })
 }
 
 // on returns the tenant for a sub-test.
@@ -157,4 +162,27 @@ func (s *tenant) refusedByFacade(cell *framework.Kubectl) {
 	if got.Data["cell"] != "rz00b" {
 		s.t.Errorf("the other cell's ConfigMap is %v", got.Data)
 	}
+}
+
+// revoked deletes the token that kubectl and upstream have: it is good for nothing any more, and upstream has another.
+func (s *tenant) revoked(cell *framework.Kubectl) {
+	cluster := &kubefedv1beta1.KubeFedCluster{}
+	key := client.ObjectKey{Namespace: framework.KubeFedNamespace, Name: s.namespace + ".rz00a"}
+	s.must(s.env.Host.Client.Get(s.ctx, key, cluster))
+	old := cluster.Spec.SecretRef.Name
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: old, Namespace: framework.KubeFedNamespace}}
+	s.must(s.env.Host.Client.Delete(s.ctx, secret))
+	s.eventually("another token", func(ctx context.Context) error {
+		if err := s.env.Host.Client.Get(ctx, key, cluster); err != nil {
+			return err
+		}
+		if cluster.Spec.SecretRef.Name == old {
+			return errors.New("the KubeFedCluster still names the old one")
+		}
+		return nil
+	})
+	s.waitUpstream("rz00a", true)
+	in := "-n " + s.namespace + " "
+	s.refused(cell, "", in+"get configmaps", "must be logged in")
+	s.want(s.cellKubectl("rz00a"), "", in+"get configmap pay -o jsonpath={.data.cell}", "rz00a")
 }

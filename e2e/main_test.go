@@ -19,7 +19,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
@@ -161,16 +163,14 @@ func leftovers(ctx context.Context) error {
 	for _, cluster := range clusters.Items {
 		return fmt.Errorf("the KubeFedCluster %s is there", cluster.Name)
 	}
+	// The namespaces stay: to delete one takes the deletion of its FederatedNamespace, which cellfed never asks for.
 	for name, member := range suite.env.Members {
-		for _, kind := range []string{"ConfigMap", "Namespace"} {
-			list := &unstructured.UnstructuredList{}
-			list.SetAPIVersion("v1")
-			list.SetKind(kind + "List")
+		for _, list := range []client.ObjectList{&corev1.ConfigMapList{}, &appsv1.DeploymentList{}} {
 			if err := member.Client.List(ctx, list, client.HasLabels{cellfedv1alpha1.ManagedLabel}); err != nil {
 				return err
 			}
-			for _, object := range list.Items {
-				return fmt.Errorf("the %s %s/%s is in %s", kind, object.GetNamespace(), object.GetName(), name)
+			if meta.LenList(list) > 0 {
+				return fmt.Errorf("%d objects of a %T are in %s", meta.LenList(list), list, name)
 			}
 		}
 	}

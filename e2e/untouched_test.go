@@ -57,18 +57,7 @@ func TestClusterTopologyUntouched(t *testing.T) {
 	mark = s.mark()
 	t.Log("cellfed is removed")
 	s.must(env.Cellfed.Stop(s.ctx))
-	out, err := env.Cellfed.RemoveV2Beta1(s.ctx)
-	s.must(err)
-	if !strings.Contains(out, "existing/celled") {
-		t.Errorf("the removal does not name the object that still uses what cellfed declared:\n%s", out)
-	}
-	// As long as an object has a topology type, v1beta1 declares it: the API server would drop it otherwise.
-	got := s.federatedCRDs()
-	s.wantTopologyTypeOnly(crds[configMapCRD], got[configMapCRD])
-	delete(got, configMapCRD)
-	without := maps.Clone(crds)
-	delete(without, configMapCRD)
-	s.wantCRDs(without, got)
+	s.removeWhileUsed(crds)
 	s.wantSame(object, mark)
 	s.changes("after-cellfed")
 	s.waitData("rz00a", "celled", map[string]string{"from": "cell"})
@@ -94,6 +83,22 @@ spec:
   template:
     data: {from: cell}
 `
+
+// removeWhileUsed removes cellfed while an object has a topology type. As long as one has, its v1beta1 declares it: the
+// API server would drop it otherwise.
+func (s *tenant) removeWhileUsed(before map[string]apiextensionsv1.CustomResourceDefinitionSpec) {
+	s.t.Helper()
+	out, err := s.env.Cellfed.RemoveV2Beta1(s.ctx)
+	s.must(err)
+	if !strings.Contains(out, "existing/celled") {
+		s.t.Errorf("the removal does not name the object that still uses what cellfed declared:\n%s", out)
+	}
+	got, want := s.federatedCRDs(), maps.Clone(before)
+	s.wantTopologyTypeOnly(want[configMapCRD], got[configMapCRD])
+	delete(got, configMapCRD)
+	delete(want, configMapCRD)
+	s.wantCRDs(want, got)
+}
 
 // waitSettled waits until upstream has written all that it writes about a new object.
 func (s *tenant) waitSettled(name string) {

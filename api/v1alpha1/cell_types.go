@@ -26,6 +26,7 @@ type CellSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="targetNamespace must be a namespace's name: lower-case letters, digits and '-', beginning and ending with a letter or a digit"
+	// +kubebuilder:validation:XValidation:rule="!self.startsWith('kube-')",message="targetNamespace must not begin with 'kube-': such namespaces are the cluster's own"
 	TargetNamespace string `json:"targetNamespace,omitempty"`
 }
 

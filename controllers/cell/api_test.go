@@ -64,6 +64,9 @@ func TestCellRules(t *testing.T) {
 		"a namespace's name with a dot": {
 			cell: "nsdot", spec: v1alpha1.CellSpec{ClusterName: "hz", TargetNamespace: "a.b"}, field: target, says: "must be a namespace's name",
 		},
+		"a target namespace that is the cluster's own": {
+			cell: "nskube", spec: v1alpha1.CellSpec{ClusterName: "hz", TargetNamespace: "kube-system"}, field: target, says: "must not begin with 'kube-'",
+		},
 		"a namespace's name that is too long": {
 			cell: "nslong", spec: v1alpha1.CellSpec{ClusterName: "hz", TargetNamespace: strings.Repeat("c", 64)}, field: target, says: "may not be more than 63",
 		},

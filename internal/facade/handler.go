@@ -25,6 +25,9 @@ const (
 	DefaultTimeout = 30 * time.Second
 	// DefaultHealthTimeout is the bound for /healthz, /livez and /readyz: upstream takes a cell for offline after it.
 	DefaultHealthTimeout = 3 * time.Second
+
+	// recheckInterval is how often a watch that is open is checked for whether it could be begun now.
+	recheckInterval = 10 * time.Second
 )
 
 // Options are what a Handler is made of.
@@ -47,6 +50,7 @@ type Handler struct {
 	log           logr.Logger
 	timeout       time.Duration
 	healthTimeout time.Duration
+	recheck       time.Duration
 	metrics       *metrics
 
 	// serving ends when watches are to end, so that clients go to another replica.
@@ -57,7 +61,8 @@ type Handler struct {
 // NewHandler returns a Handler. The error is of the registration of its metrics.
 func NewHandler(o Options) (*Handler, error) {
 	h := &Handler{
-		resolver: o.Resolver, log: o.Log, timeout: o.Timeout, healthTimeout: o.HealthTimeout, metrics: newMetrics(),
+		resolver: o.Resolver, log: o.Log, timeout: o.Timeout, healthTimeout: o.HealthTimeout,
+		recheck: recheckInterval, metrics: newMetrics(),
 	}
 	if h.timeout == 0 {
 		h.timeout = DefaultTimeout

@@ -148,6 +148,14 @@ type cells struct {
 	tokens  map[string][]string
 	targets map[string]*Target
 	err     error
+	asked   int
+}
+
+// resolved returns how often Resolve was called.
+func (c *cells) resolved() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
 }
 
 func (c *cells) Tokens(_ context.Context, namespace, cell string) ([]string, error) {
@@ -159,6 +167,7 @@ func (c *cells) Tokens(_ context.Context, namespace, cell string) ([]string, err
 func (c *cells) Resolve(_ context.Context, namespace, cell string) (*Target, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.asked++
 	if c.err != nil {
 		return nil, c.err
 	}

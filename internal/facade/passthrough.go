@@ -27,7 +27,7 @@ func (x *exchange) passThrough(ctx context.Context) error {
 	defer resp.Body.Close() //nolint:errcheck // Nothing is lost.
 	stream := x.request.Verb == mapping.VerbWatch || x.request.Follows()
 	if stream {
-		defer x.open()()
+		defer x.open(ctx)()
 	}
 	x.copyHeader(resp)
 	x.w.WriteHeader(resp.StatusCode)

@@ -123,7 +123,7 @@ func (x *exchange) watch(ctx context.Context) error {
 	if !isJSON(resp.Header.Get("Content-Type")) {
 		return x.garbage("no JSON")
 	}
-	defer x.open()()
+	defer x.open(ctx)()
 	x.copyHeader(resp)
 	x.w.Header().Set("Content-Type", jsonType)
 	x.w.WriteHeader(http.StatusOK)
@@ -134,9 +134,9 @@ func (x *exchange) watch(ctx context.Context) error {
 	return nil
 }
 
-// open makes a stream that is not bounded in time, which ends when its member's credentials are replaced or this
-// replica stops. The function that it returns closes it.
-func (x *exchange) open() func() {
+// open makes a stream that is not bounded in time, which ends when its member's credentials are replaced, this replica
+// stops, or the client could not begin it any more. The function that it returns closes it.
+func (x *exchange) open(ctx context.Context) func() {
 	x.unbounded()
 	end := func() { x.cancel(errEnded) }
 	stops := []func() bool{
@@ -144,12 +144,48 @@ func (x *exchange) open() func() {
 		context.AfterFunc(x.handler.serving, end),
 	}
 	done := x.handler.metrics.watching(x.target.Cluster)
+	ctx, stopChecks := context.WithCancel(ctx)
+	checks := make(chan struct{})
+	go func() {
+		defer close(checks)
+		x.recheck(ctx, end)
+	}()
 	return func() {
 		for _, stop := range stops {
 			stop()
 		}
+		stopChecks()
+		<-checks
 		done()
 	}
+}
+
+// recheck calls end once the stream could not be begun as it was: its token was revoked, its Cell is gone or must not be
+// served, or another part of a member stands behind it. Another tenant's may stand where the stream still looks.
+func (x *exchange) recheck(ctx context.Context, end func()) {
+	ticker := time.NewTicker(x.handler.recheck)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if !x.current(ctx) {
+			end()
+			return
+		}
+	}
+}
+
+// current says whether the exchange's token and target are still those of its cell.
+func (x *exchange) current(ctx context.Context) bool {
+	view := x.target.View
+	if x.handler.authenticate(x.r, view.Namespace, view.Cell, true) != nil {
+		return false
+	}
+	target, err := x.handler.resolver.Resolve(ctx, view.Namespace, view.Cell)
+	return err == nil && target.View == view && target.Membership == x.target.Membership
 }
 
 // events sends events until there are no more. A watch that breaks ends as one that is over: clients ask again for

@@ -236,6 +236,56 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
+// TestWatchEndsWithRight: who may not begin a watch any more does not go on with one. What it shows may be another
+// tenant's by then.
+func TestWatchEndsWithRight(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		change func(*cells)
+		ends   bool
+	}{
+		"Revoked": {"the token was revoked", func(c *cells) { c.tokens["acme/rz"] = []string{"newer-s3cret"} }, true},
+		"Deleted": {"the Cell is gone", func(c *cells) { delete(c.targets, "acme/rz") }, true},
+		"Unavailable": {"an older Cell has the namespace", func(c *cells) {
+			c.err = &UnavailableError{Message: "an older Cell claims it"}
+		}, true},
+		"Moved": {"the Cell is on another member", func(c *cells) { c.targets["acme/rz"] = c.targets["acme/other"] }, true},
+		"Elsewhere": {"a Cell of the same name has another namespace", func(c *cells) {
+			moved := *c.targets["acme/rz"]
+			moved.View.TargetNamespace = "acme-new"
+			c.targets["acme/rz"] = &moved
+		}, true},
+		"Rotated": {"another token was replaced", func(c *cells) { c.tokens["acme/rz"] = []string{cellToken, "newer-s3cret"} }, false},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, nil)
+			b.handler.recheck = 10 * time.Millisecond
+			w, _, lines := startWatch(b, listPath)
+			b.cells.mu.Lock()
+			tc.change(b.cells)
+			b.cells.mu.Unlock()
+			if !tc.ends {
+				asked := b.cells.resolved()
+				poll(t, func() bool { return b.cells.resolved() > asked+2 })
+				w.events <- `{"type":"ADDED","object":` + configMap(ownLabels) + "}\n"
+				if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "ADDED") {
+					t.Errorf("%s: the client reads %q, %v", tc.reason, line, err)
+				}
+				return
+			}
+			select {
+			case <-w.gone:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%s: the member's watch goes on", tc.reason)
+			}
+			if rest, err := io.ReadAll(lines); err != nil || len(rest) > 0 {
+				t.Errorf("%s: the client reads %q, %v", tc.reason, rest, err)
+			}
+		})
+	}
+}
+
 func TestDrainRefusesWatches(t *testing.T) {
 	b := newBed(t, nil)
 	b.member.on("GET "+aPath, object(configMap("")))

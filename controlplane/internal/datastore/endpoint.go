@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,13 +73,15 @@ func ParseEndpoint(raw, defaultFile string) (*Endpoint, error) {
 // writer.
 const sqliteParameters = "_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate&_stmt_cache_size=20"
 
-// SQLite returns the endpoint of the SQLite database in file: kine's own parameters, with the path
-// written as a URI, so that a question mark or a percent sign in it is no parameter. Commits survive
-// the end of the process, however it ends; the last ones may not survive a loss of power, which
-// _synchronous=FULL in an endpoint of one's own buys for one sync a write.
+// SQLite returns the endpoint of the SQLite database in file, with kine's own parameters. Where a character of the path
+// would end it or be unescaped, the path is written as a URI, which only the driver in C reads (cgo): kine takes it for a
+// relative path otherwise. Commits survive the end of the process, however it ends; the last ones may not survive a loss of
+// power, which _synchronous=FULL in an endpoint of one's own buys for one sync a write.
 func SQLite(file string) string {
-	path := url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}
-	return "sqlite://" + path.String() + "?" + sqliteParameters
+	if strings.ContainsAny(file, "?#%") {
+		file = (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath()}).String()
+	}
+	return "sqlite://" + file + "?" + sqliteParameters
 }
 
 // String is the endpoint as it was given, without its password.
@@ -143,11 +146,16 @@ func endpointError(raw string, err error) error {
 	return fmt.Errorf("%s %q is no datastore: %w: %s", FlagEndpoint, redact(raw), err, wayOut)
 }
 
-// redact hides what stands between the user's colon and the last at sign before the path, in any of
-// the forms that drivers take, valid or not.
+// passwordParameter is a password among the parameters of a URL, as Postgres takes it.
+var passwordParameter = regexp.MustCompile(`(?i)([?&][a-z]*password=)[^&,]*`)
+
+// redact hides passwords: what stands between the user's colon and the last at sign before the path, in any of
+// the forms that drivers take, valid or not, and in parameters. A lone user of NATS is a token.
 func redact(raw string) string {
+	raw = passwordParameter.ReplaceAllString(raw, "${1}xxxxx")
 	prefix, rest := "", raw
-	if scheme, after, ok := strings.Cut(raw, "://"); ok {
+	scheme, after, ok := strings.Cut(raw, "://")
+	if ok {
 		prefix, rest = scheme+"://", after
 	}
 	at := strings.LastIndex(rest, "@")
@@ -155,8 +163,12 @@ func redact(raw string) string {
 		return raw
 	}
 	user, _, ok := strings.Cut(rest[:at], ":")
-	if !ok {
+	switch {
+	case ok:
+		return prefix + user + ":xxxxx" + rest[at:]
+	case scheme == "nats" || scheme == "jetstream":
+		return prefix + "xxxxx" + rest[at:]
+	default:
 		return raw
 	}
-	return prefix + user + ":xxxxx" + rest[at:]
 }

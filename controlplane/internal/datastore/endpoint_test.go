@@ -119,12 +119,15 @@ func TestParseEndpointRefuses(t *testing.T) {
 
 func TestEndpointString(t *testing.T) {
 	for raw, want := range map[string]string{
-		"":                                   "sqlite:///data/state.db",
-		"sqlite:///srv/x.db":                 "sqlite:///srv/x.db",
-		"mysql://root:a@b:c@tcp(h:3306)/d":   "mysql://root:xxxxx@tcp(h:3306)/d",
-		"postgres://u:pw@h:5432/d":           "postgres://u:xxxxx@h:5432/d",
-		"nats://u:pw@h:4222":                 "nats://u:xxxxx@h:4222",
-		"http://127.0.0.1:1,http://[::1]:12": "http://127.0.0.1:1,http://[::1]:12",
+		"postgres://u@db:5432/kine?password=secret&sslmode=disable": "postgres://u@db:5432/kine?password=xxxxx&sslmode=disable",
+		"postgres://db/kine?sslkey=k&sslpassword=secret":            "postgres://db/kine?sslkey=k&sslpassword=xxxxx",
+		"nats://s3cret@a:4222":                                      "nats://xxxxx@a:4222",
+		"":                                                          "sqlite:///data/state.db",
+		"sqlite:///srv/x.db":                                        "sqlite:///srv/x.db",
+		"mysql://root:a@b:c@tcp(h:3306)/d":                          "mysql://root:xxxxx@tcp(h:3306)/d",
+		"postgres://u:pw@h:5432/d":                                  "postgres://u:xxxxx@h:5432/d",
+		"nats://u:pw@h:4222":                                        "nats://u:xxxxx@h:4222",
+		"http://127.0.0.1:1,http://[::1]:12":                        "http://127.0.0.1:1,http://[::1]:12",
 	} {
 		e, err := ParseEndpoint(raw, "/data/state.db")
 		if err != nil {
