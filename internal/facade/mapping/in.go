@@ -146,7 +146,7 @@ func (v View) metadataIn(dst []byte, write Write, r Resource, metadata string, c
 		}
 	}
 	if r.isNamespace() && write == Create && !named {
-		return nil, false, v.otherNamespace(r)
+		return nil, false, v.otherNamespace(r, "")
 	}
 	if plan.touch {
 		w.key(`"labels"`)
@@ -193,15 +193,15 @@ func (v View) nameIn(dst []byte, r Resource, value gjson.Result) ([]byte, error)
 		return append(dst, value.Raw...), nil
 	}
 	if value.Type != gjson.String || value.Str != v.Namespace {
-		return nil, v.otherNamespace(r)
+		return nil, v.otherNamespace(r, value.Str)
 	}
 	return appendString(dst, v.TargetNamespace), nil
 }
 
 // otherNamespace is the refusal of anything that speaks of a namespace that the cell does not show.
-func (v View) otherNamespace(r Resource) error {
+func (v View) otherNamespace(r Resource, asked string) error {
 	return apierrors.NewForbidden(schema.GroupResource{Group: r.Group, Resource: r.Resource}, "",
-		fmt.Errorf("cell %q shows the namespace %q and no other", v.Cell, v.Namespace))
+		fmt.Errorf("the request is for the namespace %q: cell %q shows the namespace %q and no other", asked, v.Cell, v.Namespace))
 }
 
 // labelPlan is what becomes of a body's labels.

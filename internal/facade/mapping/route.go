@@ -95,7 +95,7 @@ func (v View) Route(q *Request, scope Scope) (*Route, error) {
 	case q.Namespace == v.Namespace:
 		return v.routeNamespaced(q)
 	case q.Namespace != "":
-		return nil, v.otherNamespace(q.Resource)
+		return nil, v.otherNamespace(q.Resource, q.Namespace)
 	}
 	switch {
 	case q.Verb != VerbList && q.Verb != VerbWatch:
@@ -119,7 +119,7 @@ func (v View) refuse(q *Request) error {
 	case r.Group == "" && r.Resource == "bindings", r.Resource == "pods" && r.Subresource == "binding":
 		return apierrors.NewForbidden(q.GroupResource(), q.Name, fmt.Errorf("only a member's own scheduler binds pods"))
 	case r.isNamespace() && q.Namespace != "":
-		return v.otherNamespace(r)
+		return v.otherNamespace(r, q.Namespace)
 	case r.Subresource == "":
 		return nil
 	case q.isNode():
@@ -173,7 +173,7 @@ func (v View) routeNode(q *Request) (*Route, error) {
 // routeNamespace leads requests for Namespaces to the one that the view has.
 func (v View) routeNamespace(q *Request) (*Route, error) {
 	if q.Name != "" && q.Name != v.Namespace {
-		return nil, v.otherNamespace(q.Resource)
+		return nil, v.otherNamespace(q.Resource, q.Name)
 	}
 	if q.Resource.Subresource == "finalize" {
 		return nil, v.clusterScoped(q)
