@@ -143,8 +143,8 @@ data: {level: info}
 func (s *tenant) refusedByFacade(cell *framework.Kubectl) {
 	in := "-n " + s.namespace + " "
 	other := s.cellKubectl("rz00b")
-	s.refused(cell, "", "-n kube-system get configmaps", "Forbidden", s.namespace)
-	s.refused(cell, "", "-n facade-b get configmap pay", "Forbidden", s.namespace)
+	s.refused(cell, "", "-n kube-system get configmaps", "Forbidden", "kube-system", s.namespace)
+	s.refused(cell, "", "-n facade-b get configmap pay", "Forbidden", "facade-b", s.namespace)
 	s.refused(cell, "", "create namespace elsewhere", "orbidden")
 	s.refused(cell, "", "create clusterrole all --verb=get --resource=pods", "orbidden")
 	s.want(cell, "", "get clusterroles", "No resources found")
