@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/cellfed/cellfed/internal/certs"
@@ -53,8 +54,10 @@ func newCommand() *cobra.Command {
 	}
 	opts.AddFlags(cmd.Flags())
 	// controller-runtime's --kubeconfig and zap's flags are Go flags.
-	logging.BindFlags(flag.CommandLine)
-	cmd.Flags().AddGoFlagSet(flag.CommandLine)
+	goFlags := flag.NewFlagSet("manager", flag.ContinueOnError)
+	clientconfig.RegisterFlags(goFlags)
+	logging.BindFlags(goFlags)
+	cmd.Flags().AddGoFlagSet(goFlags)
 	return cmd
 }
 
