@@ -30,7 +30,7 @@ demo-stop: ## Stop a demo that KEEP=1 left running.
 ##@ Test
 
 .PHONY: test
-test: test-unit test-controlplane test-e2e ## Run all tests: unit, against a real API server, end to end.
+test: test-unit test-controlplane test-e2e test-push ## Run all tests: unit, against a real API server, end to end.
 
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
@@ -47,6 +47,22 @@ test-e2e: bin ## Run the end-to-end suites: a host and two members with upstream
 	@echo "testing end to end (several minutes)"
 	go test -count=1 -timeout 40m -v ./e2e | hack/e2e-summary.sh
 
+.PHONY: test-push
+test-push: bin ## Run the end-to-end suites once more, with every type handed over to the push reconciler.
+	@echo "testing end to end under the push reconciler (several minutes)"
+	CELLFED_E2E_PROPAGATOR=Cellfed go test -count=1 -timeout 40m -v ./e2e | hack/e2e-summary.sh
+
+.PHONY: test-faults
+test-faults: bin ## Kill, freeze, delay and restart what a release depends on, and look at what is left.
+	@echo "testing faults (several minutes)"
+	go test -count=1 -timeout 40m -v ./e2e/faults | hack/e2e-summary.sh
+
+.PHONY: test-model
+STEPS ?= 100000
+SEED ?= 1
+test-model: ## Walk the push reconciler at random for STEPS steps from SEED, and check its invariants after each.
+	go test -count=1 -timeout 120m -v ./controllers/propagation -run '^TestModel$$' -model.steps=$(STEPS) -model.seed=$(SEED)
+
 .PHONY: fuzz
 FUZZTIME ?= 30s
 fuzz: ## Run every fuzz target for FUZZTIME.
@@ -55,7 +71,7 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 ##@ Measure
 
 .PHONY: bench
-bench: bench-conversion bench-facade bench-list ## Run all benchmarks.
+bench: bench-conversion bench-facade bench-list bench-propagation ## Run all benchmarks.
 
 .PHONY: bench-conversion
 bench-conversion: ## Conversion beside decoding to unstructured and encoding again.
@@ -64,6 +80,10 @@ bench-conversion: ## Conversion beside decoding to unstructured and encoding aga
 .PHONY: bench-facade
 bench-facade: bin ## Requests through the façade beside the same requests direct.
 	go run ./bench/facade
+
+.PHONY: bench-propagation
+bench-propagation: bin ## Propagation beside upstream KubeFed, and beside writing to the members directly (ARGS for its flags).
+	go run ./bench/propagation $(ARGS)
 
 .PHONY: bench-list
 bench-list: bin ## A list of 5,000 federated objects in both versions.

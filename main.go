@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/cellfed/cellfed/internal/certs"
+	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
 )
 
@@ -71,12 +72,13 @@ func run(ctx context.Context, config *rest.Config, opts options.Options) error {
 	if err != nil {
 		return err
 	}
-	server, err := setupFacade(ctx, mgr, opts, certificates)
+	pool := member.NewPool()
+	server, err := setupFacade(ctx, mgr, opts, certificates, pool)
 	if err != nil {
 		return err
 	}
 	setupWebhooks(mgr)
-	if err := setupControllers(mgr, opts, certificates); err != nil {
+	if err := setupControllers(mgr, opts, certificates, pool); err != nil {
 		return err
 	}
 	if err := setupHealth(mgr, server); err != nil {

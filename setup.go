@@ -11,10 +11,12 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -25,7 +27,10 @@ import (
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/controllers/cell"
 	"github.com/cellfed/cellfed/controllers/federatedtype"
+	"github.com/cellfed/cellfed/controllers/federatedtypepolicy"
+	"github.com/cellfed/cellfed/controllers/propagation"
 	"github.com/cellfed/cellfed/internal/certs"
+	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/facade"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
@@ -73,7 +78,7 @@ func newManager(config *rest.Config, opts options.Options, certificates *certs.W
 	drain := stopTimeout
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   cache.Options{ByObject: cell.ByObject(opts.KubeFedNamespace)},
+		Cache:                   cache.Options{ByObject: byObject(opts.KubeFedNamespace)},
 		Metrics:                 measured,
 		HealthProbeBindAddress:  opts.HealthAddress,
 		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){serve}}),
@@ -93,17 +98,24 @@ func newManager(config *rest.Config, opts options.Options, certificates *certs.W
 	return mgr, nil
 }
 
+// byObject keeps the manager's cache to what its controllers read.
+func byObject(namespace string) map[client.Object]cache.ByObject {
+	objects := cell.ByObject(namespace)
+	objects[&kubefedv1beta1.KubeFedConfig{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}}}
+	return objects
+}
+
 // setupFacade adds the façade and the connections to members that it stands on.
-func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher) (*facade.Server, error) {
+func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher, pool *member.Pool) (*facade.Server, error) {
 	log := mgr.GetLogger().WithName("facade")
 	if err := facade.IndexTokens(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
 	}
-	pool := member.NewPool()
 	handler, err := facade.NewHandler(facade.Options{
 		Resolver:   &facade.ClusterResolver{Reader: mgr.GetClient(), KubeFedNamespace: opts.KubeFedNamespace, Pool: pool},
 		Log:        log,
 		Timeout:    opts.FacadeTimeout,
+		Fence:      fence(mgr.GetClient(), opts.KubeFedNamespace),
 		Registerer: metrics.Registry,
 	})
 	if err != nil {
@@ -118,15 +130,51 @@ func setupWebhooks(mgr ctrl.Manager) {
 	conversion.SetupWithServer(mgr.GetWebhookServer(), conversion.Options{})
 }
 
-func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher) error {
-	client, err := webhookClientConfig(opts)
+// fence returns why a resource is not to be written through the façade: cellfed propagates its type. It reads from the
+// manager's cache.
+func fence(reader client.Reader, namespace string) func(group, resource string) string {
+	return func(group, resource string) string {
+		var policies v1alpha1.FederatedTypePolicyList
+		var configs kubefedv1beta1.FederatedTypeConfigList
+		err := errors.Join(
+			reader.List(context.Background(), &policies, client.InNamespace(namespace)),
+			reader.List(context.Background(), &configs, client.InNamespace(namespace)))
+		if err != nil {
+			return "it is not known who propagates it: " + err.Error()
+		}
+		return engine.FencedResources(policies.Items, configs.Items)[schema.GroupResource{Group: group, Resource: resource}]
+	}
+}
+
+func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher, pool *member.Pool) error {
+	webhook, err := webhookClientConfig(opts)
 	if err != nil {
 		return err
 	}
 	err = federatedtype.SetupWithManager(mgr, federatedtype.Options{
 		Namespace: opts.KubeFedNamespace,
-		Webhook:   client,
+		Webhook:   webhook,
 		CA:        certificates,
+
+		StorageSettle: opts.StorageSettlePeriod,
+	})
+	if err != nil {
+		return err
+	}
+	propagator, members, err := propagation.SetupWithManager(mgr, propagation.Options{
+		KubeFedNamespace: opts.KubeFedNamespace,
+		Pool:             pool,
+		MemberQPS:        opts.MemberQPS,
+		MemberTimeout:    opts.MemberTimeout,
+		MemberWorkers:    opts.MemberWorkers,
+	})
+	if err != nil {
+		return err
+	}
+	err = federatedtypepolicy.SetupWithManager(mgr, federatedtypepolicy.Options{
+		Namespace:   opts.KubeFedNamespace,
+		Runner:      propagator,
+		QuietPeriod: opts.HandOverQuietPeriod,
 	})
 	if err != nil {
 		return err
@@ -138,6 +186,7 @@ func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *cert
 		CAChanges:        certificates.Changes(),
 		TokenLifetime:    opts.FacadeTokenLifetime,
 		TokenGrace:       opts.FacadeTokenGrace,
+		Members:          members,
 	})
 }
 

@@ -23,7 +23,7 @@ var (
 )
 
 func addKnownTypes(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &Cell{}, &CellList{})
+	s.AddKnownTypes(GroupVersion, &Cell{}, &CellList{}, &FederatedTypePolicy{}, &FederatedTypePolicyList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

@@ -23,6 +23,9 @@ const (
 	// carry it; the ones that stand for a cell carry the value "cell".
 	TopologyTypeLabel = "cellfed.io/topology-type"
 
+	// SharedLabel opens a physical KubeFedCluster that carries it with the value "true" to every tenant.
+	SharedLabel = "cellfed.io/shared"
+
 	// ManagedLabel marks, with the value "true", an object in a member that was propagated for a cell. It
 	// stands there in place of upstream KubeFed's own label, so that upstream does not see the object through
 	// a physical KubeFedCluster.

@@ -44,6 +44,7 @@ func (r *Reconciler) apply(ctx context.Context, f *facts, p plan) ([]occurrence,
 		func() error { return r.applyCluster(ctx, f, p, tell) },
 		func() error { return r.revoke(ctx, f, p.tokens.revoke, tell) },
 		func() error { return r.applyNamespace(ctx, f, p.namespace, tell) },
+		func() error { return r.vacate(ctx, f, p.vacate, tell) },
 	} {
 		if err := step(); err != nil {
 			return told, err

@@ -9,16 +9,19 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
 )
 
 // ByObject returns how the manager's cache is to hold what this controller reads: KubeFedClusters,
-// FederatedTypeConfigs and Secrets of the KubeFed namespace only, and of none of them, nor of Namespaces and CRDs that
+// FederatedTypeConfigs, FederatedTypePolicies and Secrets of the KubeFed namespace only, and of none of them, nor of Namespaces and CRDs that
 // are held as metadata, what nobody looks at. The federated objects have a cache of their own.
 func ByObject(kubeFedNamespace string) map[client.Object]cache.ByObject {
 	only := map[string]cache.Config{kubeFedNamespace: {}}
 	return map[client.Object]cache.ByObject{
 		&kubefedv1beta1.KubeFedCluster{}:      {Namespaces: only, Transform: keepAppliedFields},
 		&kubefedv1beta1.FederatedTypeConfig{}: {Namespaces: only, Transform: cache.TransformStripManagedFields()},
+		&v1alpha1.FederatedTypePolicy{}:       {Namespaces: only, Transform: cache.TransformStripManagedFields()},
 		&corev1.Secret{}:                      {Namespaces: only, Transform: cache.TransformStripManagedFields()},
 		&corev1.Namespace{}:                   {Transform: stripMetadata},
 		newCRDMetadata():                      {Transform: stripMetadata},

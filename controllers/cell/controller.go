@@ -65,6 +65,9 @@ type Options struct {
 	// TokenGrace is how long a façade token stays good after upstream was told to use another. Zero means
 	// DefaultTokenGrace.
 	TokenGrace time.Duration
+	// Members reaches the physical clusters, to remove the namespace of a cell that has gone. Nil leaves namespaces
+	// where they are.
+	Members Members
 	// Clock tells the time. Nil means the system's.
 	Clock clock.PassiveClock
 	// Concurrency is how many Cells are reconciled at a time. Zero means 4.
@@ -111,6 +114,8 @@ type Reconciler struct {
 	placements *placementcache.Cache
 	recorder   events.EventRecorder
 	random     io.Reader
+	// attempts are when the removal of the member namespace of a Cell was first tried.
+	attempts attempts
 }
 
 // What follows is all that the controller needs on the types that are known beforehand. To see what places a cell it
@@ -125,6 +130,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=kubefedclusters,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=federatedtypeconfigs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cellfed.io,namespace=kube-federation-system,resources=federatedtypepolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=kube-federation-system,resources=secrets,verbs=get;list;watch;create;patch;delete
 
 // SetupWithManager adds the controller, its indexes and its metrics to the manager, whose cache should have been made
@@ -172,6 +178,8 @@ func (r *Reconciler) setupCells(mgr ctrl.Manager) error {
 			builder.WithPredicates(r.inKubeFedNamespace())).
 		Watches(&kubefedv1beta1.FederatedTypeConfig{}, handler.EnqueueRequestsFromMapFunc(r.cellsOfType),
 			builder.WithPredicates(r.inKubeFedNamespace(), specChanged())).
+		Watches(&v1alpha1.FederatedTypePolicy{}, handler.EnqueueRequestsFromMapFunc(r.cellsOfType),
+			builder.WithPredicates(r.inKubeFedNamespace(), propagatorChanged())).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.cellsOfNamespace)).
 		WatchesMetadata(newCRDMetadata(), handler.EnqueueRequestsFromMapFunc(r.cellsOfCRD)).
 		WatchesRawSource(source.Func(r.watchPlacements))

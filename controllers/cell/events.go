@@ -51,6 +51,14 @@ func namespaceCorrected(kind, namespace string) occurrence {
 	return normal("NamespaceCorrected", "Generate", "Placed %s %q on all cells of the namespace again", kind, namespace)
 }
 
+func memberNamespaceDeleted(cluster, namespace string) occurrence {
+	return normal("MemberNamespaceDeleted", "Delete", "Deleted namespace %q in cluster %q, in which nothing was left", namespace, cluster)
+}
+
+func memberNamespaceKept(cluster, namespace, why string) occurrence {
+	return warning("MemberNamespaceKept", "Delete", "Left namespace %q in cluster %q, with the labels of the cell: %s", namespace, cluster, why)
+}
+
 // turned returns what is to be told about conditions that are not what they were: a Cell that became ready or ceased to
 // be, and one whose deletion has begun to wait.
 func turned(before, after []metav1.Condition) []occurrence {

@@ -53,6 +53,10 @@ type facts struct {
 	// unreadable are the kinds, sorted, whose objects could not be read, and unreadableErr says why.
 	unreadable    []string
 	unreadableErr error
+
+	// remains is why the cell's namespace in the member is not removed yet, while it may still be. It is found out
+	// while the plan is carried out.
+	remains string
 }
 
 // settings are what holds for every Cell.
@@ -75,7 +79,7 @@ type federationFacts struct {
 	kind string
 	// resource is what they are read and written as.
 	resource schema.GroupVersionResource
-	// disabled says that the FederatedTypeConfig turns their propagation off.
+	// disabled says that nobody propagates them, because the FederatedTypeConfig turns it off.
 	disabled bool
 	// read says whether object is known.
 	read bool

@@ -117,12 +117,19 @@ func deleted(f *facts) {
 // object returns a federated object from YAML, as the placement cache holds it.
 func object(t *testing.T, typeName, content string) placementcache.Object {
 	t.Helper()
+	return objectIn(t, "types.kubefed.io/v1beta1", typeName, content)
+}
+
+// objectIn is object for one that is stored in the version. It is in the namespace shop.
+func objectIn(t *testing.T, apiVersion, typeName, content string) placementcache.Object {
+	t.Helper()
 	u := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte(content), &u.Object); err != nil {
 		t.Fatalf("parse the object: %v", err)
 	}
 	normalise(u.Object)
-	u.SetAPIVersion("types.kubefed.io/v1beta1")
+	u.SetAPIVersion(apiVersion)
+	u.SetNamespace("shop")
 	stripped, err := placementcache.Strip(u)
 	if err != nil {
 		t.Fatalf("strip the object: %v", err)

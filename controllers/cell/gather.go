@@ -153,7 +153,9 @@ func (r *Reconciler) gatherFederation(ctx context.Context, namespace string) (fe
 	facts := federationFacts{
 		kind:     t.Kind,
 		resource: t.Resource,
-		disabled: !config.GetPropagationEnabled(),
+	}
+	if facts.disabled, err = r.disabled(ctx, config); err != nil {
+		return federationFacts{}, err
 	}
 	facts.object, facts.read = r.placements.Get(t.Name, namespace, namespace)
 	if facts.object != nil && generated(facts.object) && objectType(facts.object) == "" {
@@ -165,6 +167,22 @@ func (r *Reconciler) gatherFederation(ctx context.Context, namespace string) (fe
 		facts.typed = true
 	}
 	return facts, nil
+}
+
+// disabled reports whether nobody is to propagate the type: while cellfed does, upstream's propagation is turned off too.
+func (r *Reconciler) disabled(ctx context.Context, config *kubefedv1beta1.FederatedTypeConfig) (bool, error) {
+	if config.GetPropagationEnabled() {
+		return false, nil
+	}
+	policy := &v1alpha1.FederatedTypePolicy{}
+	err := r.client.Get(ctx, client.ObjectKeyFromObject(config), policy)
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get FederatedTypePolicy %q: %w", config.Name, err)
+	}
+	return policy.WantedPropagator() != v1alpha1.PropagatorCellfed && policy.Status.Propagator != v1alpha1.PropagatorCellfed, nil
 }
 
 // declaresType reports whether a version of a CRD declares spec.topologyType.
@@ -202,12 +220,16 @@ func (r *Reconciler) gatherObjects(ctx context.Context, f *facts, live bool) err
 		if !config.GetFederatedNamespaced() {
 			continue
 		}
-		objects, err := r.placements.Live(ctx, federatedType(config), f.cell.Namespace)
+		t := federatedType(config)
+		if cached, ok := r.placements.Type(t.Name); ok && cached.Resource.GroupResource() == t.Resource.GroupResource() {
+			t.Resource.Version = cached.Resource.Version
+		}
+		objects, err := r.placements.Live(ctx, t, f.cell.Namespace)
 		if err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
-			f.unreadable = append(f.unreadable, federatedType(config).Kind)
+			f.unreadable = append(f.unreadable, t.Kind)
 			f.unreadableErr = errors.Join(f.unreadableErr, err)
 			continue
 		}

@@ -14,6 +14,8 @@ type plan struct {
 	tokens    tokenPlan
 	cluster   clusterStep
 	namespace namespaceStep
+	// vacate says that the cell's namespace in the member is to be removed, if nothing is left in it.
+	vacate bool
 
 	// next is how long until time alone changes the plan. Zero means never.
 	next time.Duration
@@ -57,8 +59,9 @@ func decide(f *facts) plan {
 	return p
 }
 
-// decideRemoval takes away what was generated, the KubeFedCluster first: without it upstream KubeFed asks for nothing
-// any more, and then the tokens are of no use to anybody. In the member nothing is touched.
+// decideRemoval takes away what was generated, the KubeFedCluster first: without it nobody propagates anything to the cell
+// any more, and then the tokens are of no use to anybody. In the member nothing goes but the cell's namespace, if it is
+// empty.
 func decideRemoval(f *facts) plan {
 	if f.own != nil && !f.foreign() {
 		if f.own.DeletionTimestamp != nil {
@@ -66,7 +69,7 @@ func decideRemoval(f *facts) plan {
 		}
 		return plan{cluster: clusterDelete}
 	}
-	p := plan{finalizer: finalizerRemove}
+	p := plan{finalizer: finalizerRemove, vacate: vacates(f)}
 	for _, t := range f.tokens {
 		p.tokens.revoke = append(p.tokens.revoke, t.name)
 	}

@@ -17,6 +17,9 @@ const (
 	// FinalizerSyncController). It puts it on an object before it does anything else for it.
 	syncFinalizer = "kubefed.io/sync-controller"
 
+	// heldStatus is the status of a cluster that the placement mask keeps as it is.
+	heldStatus = "Held"
+
 	// maxNamed is how many of the objects that hold up a deletion are named in a condition.
 	maxNamed = 10
 )
@@ -35,9 +38,11 @@ const (
 	// holdUnclear: the object's placement is not one that upstream could make sense of, which leaves things as they
 	// are.
 	holdUnclear
-	// holdListed: the object does not place the cell, but upstream says that it is still there.
+	// holdListed: the object does not place the cell, but its status says that it is still there.
 	holdListed
-	// holdUnobserved: the object was changed and upstream has not said yet what came of it.
+	// holdMasked: the same, because its placement mask does not let it go.
+	holdMasked
+	// holdUnobserved: the object was changed and whoever propagates it has not said yet what came of it.
 	holdUnobserved
 )
 
@@ -53,7 +58,10 @@ func (b blocker) String() string {
 		return b.kind + " (cannot be read)"
 	}
 	subject := fmt.Sprintf("%s %q", b.kind, b.name)
-	if b.deleting {
+	switch {
+	case b.hold == holdMasked:
+		return subject + " (its placement mask holds it there: name the cell in the mask, or remove the mask)"
+	case b.deleting:
 		return subject + " (is being deleted)"
 	}
 	switch b.hold {
@@ -62,9 +70,9 @@ func (b blocker) String() string {
 	case holdUnclear:
 		return subject + " (its placement is malformed: correct it)"
 	case holdListed:
-		return subject + " (still there: KubeFed has not removed it yet)"
+		return subject + " (still there: it has not been removed yet)"
 	case holdUnobserved:
-		return subject + " (changed: KubeFed has not reported on the change yet)"
+		return subject + " (changed: its status does not speak of the change yet)"
 	default:
 		return subject + " (names it: take the cell out of the placement)"
 	}
@@ -104,10 +112,14 @@ func holdOf(object placementcache.Object, cluster string, labels map[string]stri
 	if err != nil {
 		return holdUnclear
 	}
+	masked := held(object.Unstructured, cluster)
 	selected, err := placement.Selects(cluster, labels)
 	switch {
 	case err != nil:
 		return holdUnclear
+	case masked && (!selected || object.GetDeletionTimestamp() != nil):
+		// It is to go, and nothing is touched there.
+		return holdMasked
 	case selected && placement.Clusters != nil:
 		return holdNamed
 	case selected:
@@ -121,12 +133,22 @@ func holdOf(object placementcache.Object, cluster string, labels map[string]stri
 	}
 }
 
-// observed reports whether upstream's status speaks of the placement that the object has now. An object that upstream
-// has never touched and whose placement was never another needs no report.
+// held reports whether the object's status says that its placement mask holds it in the cluster.
+func held(object *unstructured.Unstructured, cluster string) bool {
+	clusters, _, _ := unstructured.NestedFieldNoCopy(object.Object, "status", "clusters")
+	items, _ := clusters.([]any)
+	return slices.ContainsFunc(items, func(item any) bool {
+		c, ok := item.(map[string]any)
+		return ok && c["name"] == cluster && c["status"] == heldStatus
+	})
+}
+
+// observed reports whether the status speaks of the placement that the object has now. An object that nobody has
+// propagated yet and whose placement was never another needs no report.
 func observed(object *unstructured.Unstructured) bool {
 	placed := object.GetGeneration()
 	if object.GetDeletionTimestamp() != nil {
-		// The request to delete it counts as a change, on which upstream never reports.
+		// The request to delete it counts as a change, on which upstream never reports. Cellfed may, or may not yet.
 		placed--
 	}
 	seen, _, err := unstructured.NestedInt64(object.Object, "status", "observedGeneration")

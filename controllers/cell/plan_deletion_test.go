@@ -51,6 +51,26 @@ func TestHold(t *testing.T) {
 			object: `{metadata: {generation: 2}, spec: {placement: {clusters: []}}, status: {observedGeneration: 2, clusters: [{name: shop.rz01a}]}}`,
 			want:   holdNone,
 		},
+		"Masked": {
+			reason: "it is placed nowhere any more, and its mask holds it where it is",
+			object: `{metadata: {generation: 2}, spec: {placement: {clusters: []}}, status: {observedGeneration: 2, clusters: [{name: shop.rz00a, status: Held}]}}`,
+			want:   holdMasked,
+		},
+		"MaskedDeleting": {
+			reason: "it is being deleted, and its mask holds it where it is",
+			object: `{metadata: {generation: 2, deletionTimestamp: "2026-01-01T00:00:00Z"}, spec: {placement: {clusters: [{name: shop.rz00a}]}}, status: {observedGeneration: 2, clusters: [{name: shop.rz00a, status: Held}]}}`,
+			want:   holdMasked,
+		},
+		"MaskedElsewhere": {
+			reason: "its mask holds it in another cell",
+			object: `{metadata: {generation: 2}, spec: {placement: {clusters: []}}, status: {observedGeneration: 2, clusters: [{name: shop.rz01a, status: Held}]}}`,
+			want:   holdNone,
+		},
+		"MaskedAndPlaced": {
+			reason: "first it must not be placed there any more",
+			object: `{metadata: {generation: 2}, spec: {placement: {clusters: [{name: shop.rz00a}]}}, status: {observedGeneration: 2, clusters: [{name: shop.rz00a, status: Held}]}}`,
+			want:   holdNamed,
+		},
 		"Unobserved": {
 			reason: "upstream has not acted on the change yet",
 			object: `{metadata: {generation: 2}, spec: {placement: {clusters: []}}, status: {observedGeneration: 1}}`,
@@ -127,6 +147,65 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// What is stored in v2beta1 is read like v1beta1.
+func TestHoldTopologies(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		kind   string
+		object string
+		want   hold
+	}{
+		"Named": {
+			reason: "it names the cell",
+			object: `{metadata: {generation: 1}, spec: {topologyType: cell, placement: {topologies: [{name: rz00a}]}}}`,
+			want:   holdNamed,
+		},
+		"Selected": {
+			reason: "it selects all cells of the namespace",
+			object: `{metadata: {generation: 1}, spec: {topologyType: cell, placement: {topologySelector: {}}}}`,
+			want:   holdSelected,
+		},
+		"Listed": {
+			reason: "the push reconciler says that it is still there",
+			object: `{metadata: {generation: 2}, spec: {topologyType: cell, placement: {topologies: []}}, status: {observedGeneration: 2, topologies: [{name: rz00a, status: WaitingForRemoval}]}}`,
+			want:   holdListed,
+		},
+		"Masked": {
+			reason: "the push reconciler says that it is held",
+			object: `{metadata: {generation: 2}, spec: {topologyType: cell, placement: {topologies: []}}, status: {observedGeneration: 2, topologies: [{name: rz00a, status: Held}]}}`,
+			want:   holdMasked,
+		},
+		"Unobserved": {
+			reason: "the push reconciler has not reported on the change yet",
+			object: `{metadata: {generation: 2}, spec: {topologyType: cell, placement: {topologies: []}}, status: {observedGeneration: 1, topologies: []}}`,
+			want:   holdUnobserved,
+		},
+		"Gone": {
+			reason: "it has been removed",
+			object: `{metadata: {generation: 2, finalizers: [kubefed.io/sync-controller]}, spec: {topologyType: cell, placement: {topologies: []}}, status: {observedGeneration: 2, topologies: []}}`,
+			want:   holdNone,
+		},
+		"OurNamespace": {
+			reason: "the FederatedNamespace that cellfed made places every cell, and is still in all of them",
+			kind:   namespacesType,
+			object: `{metadata: {generation: 2, labels: {cellfed.io/generated: "true"}}, spec: {topologyType: cell, placement: {topologySelector: {}}}, status: {topologies: [{name: rz00a}]}}`,
+			want:   holdNone,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kind := tc.kind
+			if kind == "" {
+				kind = "configmaps"
+			}
+			f := newFacts()
+			o := objectIn(t, "types.kubefed.io/v2beta1", kind, tc.object)
+			if got := holdOf(o, f.clusterName(), clusterLabels(f)); got != tc.want {
+				t.Errorf("%s: holdOf() = %d, want %d", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // An object of a type in a group that somebody chose is read like any other.
 func TestHoldForeignGroup(t *testing.T) {
 	f := newFacts()
@@ -156,10 +235,10 @@ func TestBlockedMessage(t *testing.T) {
 
 	blockers := blockersOf(f)
 	want := `waiting for FederatedConfigMap "bad" (its placement is malformed: correct it), ` +
-		`FederatedConfigMap "cfg" (still there: KubeFed has not removed it yet), ` +
+		`FederatedConfigMap "cfg" (still there: it has not been removed yet), ` +
 		`FederatedDeployment "book" (selects it: change the selector, or the labels of the Cell), ` +
 		`FederatedDeployment "pay" (is being deleted), ` +
-		`FederatedSecret "key" (changed: KubeFed has not reported on the change yet), ` +
+		`FederatedSecret "key" (changed: its status does not speak of the change yet), ` +
 		`FederatedWidget (cannot be read)`
 	compare(t, want, blockedMessage(blockers), "each with its way out, in order")
 	compare(t, v1alpha1.ReasonPlaced, blockedReason(blockers), "objects that are known come before those that are not")

@@ -142,12 +142,12 @@ spec: {placement: {clusters: [{name: shop.rz00a}]}}`)}
 				f.own = nil
 				f.tokens = append(f.tokens, token{name: "t1"})
 			}),
-			want: plan{finalizer: finalizerRemove, tokens: tokenPlan{revoke: []string{"t0", "t1"}}},
+			want: plan{finalizer: finalizerRemove, vacate: true, tokens: tokenPlan{revoke: []string{"t0", "t1"}}},
 		},
 		"DeletedForeign": {
 			reason: "a KubeFedCluster that somebody else made is not waited for, let alone deleted",
 			facts:  newFacts(foreignCluster, deleted),
-			want:   plan{finalizer: finalizerRemove},
+			want:   plan{finalizer: finalizerRemove, vacate: true},
 		},
 		"DeletedAndDone": {
 			reason: "a Cell that somebody else's finalizer keeps gets nothing any more",

@@ -39,6 +39,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		p = decide(f)
 	}
 	told, err := r.apply(ctx, f, p)
+	if errors.Is(err, errRemains) {
+		p.finalizer, p.next, err = "", vacateRetry, nil
+	}
 	if p.finalizer == finalizerRemove {
 		r.tell(ctx, f.cell, told)
 		return again(p, err)

@@ -92,6 +92,9 @@ func judgeDeletion(f *facts) verdict {
 		return yes(v1alpha1.ReasonFinalizersPending, "waiting for KubeFedCluster %q, which is kept by the finalizers %s",
 			f.own.Name, strings.Join(slices.Sorted(slices.Values(f.own.Finalizers)), ", "))
 	}
+	if f.remains != "" {
+		return yes(reasonNamespaceRemains, "%s", f.remains)
+	}
 	return verdict{}
 }
 

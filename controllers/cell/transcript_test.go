@@ -101,6 +101,12 @@ func (s *stage) carryOut(p plan) []string {
 		step("%s FederatedNamespace", p.namespace)
 		f.federation.object = newFederatedNamespace("types.kubefed.io/v1beta1", f.federation.kind, f.cell.Namespace)
 	}
+	if p.vacate {
+		step("vacate member namespace")
+		if p.finalizer != finalizerRemove || len(f.rivals) > 0 {
+			s.t.Fatalf("a namespace is removed that may be used:\n%s", s.text.String())
+		}
+	}
 	if p.finalizer == finalizerRemove {
 		step("remove finalizer")
 		if f.cell.DeletionTimestamp == nil || len(blockersOf(f)) > 0 || f.own != nil && !f.foreign() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,31 +16,35 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
+	"github.com/cellfed/cellfed/internal/federatedcrd"
 	"github.com/cellfed/cellfed/internal/placementcache"
 )
 
 const (
 	// typesGroup is the group of the federated types that cellfed gives a second version.
 	typesGroup = "types.kubefed.io"
-	// storedVersion is the version in which these are stored, whatever version a FederatedTypeConfig names.
-	storedVersion = "v1beta1"
+	// placingVersion is the version of these in which placements are decided about, and in which cellfed writes them,
+	// whatever version a FederatedTypeConfig names.
+	placingVersion = "v1beta1"
 )
 
 // typeReconciler keeps the placement cache on the federated types that there are: those that have a
 // FederatedTypeConfig, a CRD, and a namespace.
 type typeReconciler struct {
-	client     client.Reader
+	client client.Reader
+	// live reads CRDs: they are too big to be cached for a few looks.
+	live       client.Reader
 	placements *placementcache.Cache
 }
 
 func (r *Reconciler) setupTypes(mgr ctrl.Manager) error {
-	t := &typeReconciler{client: r.client, placements: r.placements}
+	t := &typeReconciler{client: r.client, live: r.live, placements: r.placements}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(controllerName+"-types").
 		For(&kubefedv1beta1.FederatedTypeConfig{}, builder.WithPredicates(r.inKubeFedNamespace(), specChanged())).
 		WatchesMetadata(newCRDMetadata(), handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 			return t.configsOf(ctx, o.GetName(), r.options.KubeFedNamespace)
-		})).
+		}), builder.WithPredicates(crdReplaced())).
 		Complete(t)
 }
 
@@ -70,17 +75,33 @@ func (t *typeReconciler) Reconcile(ctx context.Context, request reconcile.Reques
 	if err != nil {
 		return reconcile.Result{}, fmt.Errorf("get FederatedTypeConfig %s: %w", request, err)
 	}
-	uid, err := crdUID(ctx, t.client, config)
+	wanted := federatedType(config)
+	crd, err := t.crd(ctx, wanted.Resource.GroupResource().String())
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if uid == "" || !config.GetFederatedNamespaced() {
+	if crd == nil || !config.GetFederatedNamespaced() {
 		t.placements.Stop(request.Name)
 		return reconcile.Result{}, nil
 	}
-	wanted := federatedType(config)
-	wanted.CRD = uid
+	wanted.CRD = crd.UID
+	if stored := federatedcrd.Stored(crd); wanted.Resource.Group == typesGroup && stored != "" {
+		wanted.Resource.Version = stored
+	}
 	return reconcile.Result{}, t.placements.Ensure(wanted)
+}
+
+// crd returns the CRD as the API server has it, or nil if there is none.
+func (t *typeReconciler) crd(ctx context.Context, name string) (*apiextensionsv1.CustomResourceDefinition, error) {
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	err := t.live.Get(ctx, client.ObjectKey{Name: name}, crd)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get CustomResourceDefinition %s: %w", name, err)
+	}
+	return crd, nil
 }
 
 // crdUID returns the UID of the CRD that serves the federated type, or "" if there is none.
@@ -96,7 +117,8 @@ func crdUID(ctx context.Context, reader client.Reader, config *kubefedv1beta1.Fe
 	return crd.UID, nil
 }
 
-// federatedType returns the federated type of a FederatedTypeConfig, without its CRD.
+// federatedType returns the federated type of a FederatedTypeConfig, without its CRD, in the version in which placements
+// are decided about.
 func federatedType(config *kubefedv1beta1.FederatedTypeConfig) placementcache.Type {
 	defaulted := config.DeepCopy()
 	// What upstream's own webhook fills in, where it is installed.
@@ -104,7 +126,7 @@ func federatedType(config *kubefedv1beta1.FederatedTypeConfig) placementcache.Ty
 	resource := defaulted.GetFederatedType()
 	version := resource.Version
 	if resource.Group == typesGroup {
-		version = storedVersion
+		version = placingVersion
 	}
 	return placementcache.Type{
 		Name:     config.Name,

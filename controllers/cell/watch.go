@@ -96,6 +96,26 @@ func clusterChanged() predicate.Predicate {
 // specChanged leaves out changes of the status alone.
 func specChanged() predicate.Predicate { return predicate.GenerationChangedPredicate{} }
 
+// crdReplaced leaves out changes of a CRD's status: the CRD is another, or stores another version, only when its UID or
+// its spec is another.
+func crdReplaced() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration()
+	}}
+}
+
+// propagatorChanged leaves out what a policy says beside who propagates the type.
+func propagatorChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.FederatedTypePolicy)
+		if !ok {
+			return true
+		}
+		after, ok := e.ObjectNew.(*v1alpha1.FederatedTypePolicy)
+		return !ok || before.WantedPropagator() != after.WantedPropagator() || before.Status.Propagator != after.Status.Propagator
+	}}
+}
+
 // rivalsOf returns the other Cells that claim what this one does. Of an update, what was claimed before counts as well.
 func (r *Reconciler) rivalsOf(ctx context.Context, o client.Object) []reconcile.Request {
 	cell, ok := o.(*v1alpha1.Cell)
@@ -128,7 +148,7 @@ func (r *Reconciler) cellsOfNamespace(ctx context.Context, o client.Object) []re
 	return r.cells(ctx, client.InNamespace(o.GetName()))
 }
 
-// cellsOfType returns every Cell for the type that federates Namespaces.
+// cellsOfType returns every Cell for the type that federates Namespaces, or for its policy.
 func (r *Reconciler) cellsOfType(ctx context.Context, o client.Object) []reconcile.Request {
 	if o.GetName() != namespacesType {
 		return nil

@@ -67,6 +67,8 @@ type world struct {
 	stop   func()
 	// user is who the controller is.
 	user string
+	// members are what the controller reaches of the physical clusters.
+	members *fakeMembers
 }
 
 // everything is what was logged by nobody in particular.
@@ -101,6 +103,8 @@ func start(t *testing.T) *world {
 		bundle: &bundle{pem: []byte("CA"), changes: make(chan event.GenericEvent)},
 		logs:   &logs{},
 		user:   managerUser,
+
+		members: &fakeMembers{},
 	}
 	t.Cleanup(w.clear)
 	w.run()
@@ -139,6 +143,7 @@ func (w *world) run() {
 		TokenLifetime:    testLifetime,
 		TokenGrace:       testGrace,
 		Clock:            w.clock,
+		Members:          w.members,
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -199,7 +204,7 @@ func (w *world) clearObject(item runtime.Object) error {
 // clearFinalizers lets the objects of a federated CRD go with it.
 func (w *world) clearFinalizers(crd client.Object) error {
 	kind, _, _ := unstructured.NestedString(crd.(*unstructured.Unstructured).Object, "spec", "names", "kind")
-	list := listOf(schema.GroupVersionKind{Group: typesGroup, Version: storedVersion, Kind: kind})
+	list := listOf(schema.GroupVersionKind{Group: typesGroup, Version: placingVersion, Kind: kind})
 	if err := w.c.List(w.ctx, list); err != nil {
 		return err
 	}

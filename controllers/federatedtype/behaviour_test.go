@@ -349,7 +349,7 @@ func testDisowned(f *fixture) {
 	}
 	f.must(label("two", "labeller", "a"))
 	stop()
-	if _, err := TakeBack(f.Context(), f.client, nil, f.namespace); err != nil {
+	if _, err := f.takeBack(f.namespace); err != nil {
 		f.Fatal(err)
 	}
 	spec := f.spec(federated.V1Beta1, "celled")
@@ -383,18 +383,18 @@ func testTakeBack(f *fixture) {
 	f.must(f.client.Patch(f.Context(), last, mark))
 	stop()
 
-	outcomes, err := TakeBack(f.Context(), f.client, nil, "another-namespace")
+	outcomes, err := f.takeBack("another-namespace")
 	f.must(err)
 	if len(outcomes) > 0 || !federatedcrd.Serves(f.crd()) {
 		f.Errorf("in another namespace: %v", outcomes)
 	}
-	outcomes, err = TakeBack(f.Context(), f.client, nil, f.namespace)
+	outcomes, err = f.takeBack(f.namespace)
 	f.must(err)
 	if len(outcomes) != 1 || outcomes[0].CRD != plain.Name || outcomes[0].Reason != v1alpha1.ReasonFieldsKept {
 		f.Errorf("with a field on the last page: %v", outcomes)
 	}
 	f.must(f.client.Delete(f.Context(), last))
-	outcomes, err = TakeBack(f.Context(), f.client, nil, f.namespace)
+	outcomes, err = f.takeBack(f.namespace)
 	f.must(err)
 	if len(outcomes) != 1 || outcomes[0].Reason != v1alpha1.ReasonRemoved {
 		f.Errorf("without one: %v", outcomes)

@@ -167,7 +167,7 @@ func testWhatKubectlSees(f *fixture) {
 metadata: {name: empty}
 spec: {topologyType: cell, placement: {topologySelector: {matchLabels: {city: hangzhou}}}, placementMask: {topologies: []}}`)))
 	status := client.RawPatch("application/merge-patch+json", []byte(
-		`{"status":{"conditions":[{"type":"Other","status":"True"},{"type":"Propagation","status":"False","reason":"CheckClusters"}]}}`))
+		`{"status":{"summary":{"placed":2,"inSync":1,"held":1,"failed":0,"available":1}}}`))
 	f.must(f.client.Status().Patch(f.Context(), f.get(federated.V2Beta1, "celled"), status))
 
 	d, err := discovery.NewDiscoveryClientForConfig(f.config)
@@ -193,12 +193,12 @@ spec: {topologyType: cell, placement: {topologySelector: {matchLabels: {city: ha
 		}
 		got = append(got, fmt.Sprintf("%s/%d", column.Name, column.Priority))
 	}
-	if diff := cmp.Diff([]string{"Name/0", "Topology/0", "Placed/0", "Mask/0", "In-Sync/0", "Selector/1", "Reason/1", "Age/0"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Name/0", "Type/0", "Placed/0", "In-Sync/0", "Held/0", "Failed/0", "Available/1", "Age/0"}, got); diff != "" {
 		f.Errorf("columns: %s", diff)
 	}
 	rows := [][]any{
-		{"celled", "cell", `[{"name":"rz00a"},{"name":"rz01a"}]`, `[{"name":"rz00a"}]`, "False", nil, "CheckClusters"},
-		{"empty", "cell", nil, "[]", nil, `{"matchLabels":{"city":"hangzhou"}}`, nil},
+		{"celled", "cell", 2.0, 1.0, 1.0, 0.0, 1.0},
+		{"empty", "cell", nil, nil, nil, nil, nil},
 	}
 	for i, row := range table.Rows {
 		if diff := cmp.Diff(rows[i], row.Cells[:7]); diff != "" {

@@ -35,6 +35,7 @@ const (
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=federatedtypeconfigs,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch;update
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions/status,verbs=update
+// +kubebuilder:rbac:groups=cellfed.io,namespace=kube-federation-system,resources=federatedtypepolicies,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,namespace=kube-federation-system,resources=events,verbs=create;patch
 
 // Reconciler keeps the CRD of every FederatedTypeConfig (FTC) of one namespace. It is keyed on the FTC.
@@ -96,6 +97,11 @@ func (r *Reconciler) reconcileCRD(ctx context.Context, name string, owner *kubef
 	in := input{crd: crd, client: r.clientConfig(), remove: r.options.Remove}
 	if owner != nil {
 		in.owner = client.ObjectKeyFromObject(owner).String()
+		policy, err := r.policy(ctx, client.ObjectKeyFromObject(owner))
+		if err != nil {
+			return 0, err
+		}
+		in.propagator = propagatorOf(policy)
 	}
 	// Each step writes the CRD once at most; taking everything back needs two and a look at the objects between them.
 	for {
@@ -149,7 +155,7 @@ func (r *Reconciler) apply(ctx context.Context, crd *apiextensionsv1.CustomResou
 	desired := p.desired.DeepCopy()
 	switch err := r.client.Update(ctx, desired, client.FieldOwner(v1alpha1.FieldManager)); {
 	case err == nil:
-		log.FromContext(ctx).Info("Updated a federated CRD", "served", federatedcrd.Serves(desired))
+		log.FromContext(ctx).Info("Updated a federated CRD", "served", federatedcrd.Serves(desired), "stored", federatedcrd.Stored(desired))
 		return desired, nil
 	case apierrors.IsInvalid(err):
 		// The same CRD would be refused again, so there is nothing to retry.

@@ -3,11 +3,13 @@ package federatedtype
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
 
@@ -18,6 +20,8 @@ type input struct {
 	owner string
 	// client is the conversion webhook and its CA bundle.
 	client apiextensionsv1.WebhookClientConfig
+	// propagator is who propagates the type now. Empty means that it is being handed over, and that nobody does.
+	propagator v1alpha1.Propagator
 	// remove asks to take everything back.
 	remove bool
 	// holder names an object that holds one of the extension fields; "" means that there is none. Nil means that
@@ -50,7 +54,7 @@ func decide(in input) plan {
 	if in.remove || in.owner == "" {
 		return takeBack(in)
 	}
-	desired, err := federatedcrd.Upgrade(in.crd, federatedcrd.Options{Owner: in.owner, ClientConfig: in.client})
+	desired, err := federatedcrd.Upgrade(in.crd, federatedcrd.Options{Owner: in.owner, ClientConfig: in.client, StorageVersion: storageVersion(in)})
 	if err != nil {
 		return plan{report: blocked(err)}
 	}
@@ -63,18 +67,45 @@ func decide(in input) plan {
 		return p
 	}
 	p.desired = desired
-	p.probe = !equality.Semantic.DeepEqual(in.crd.Spec.Conversion, desired.Spec.Conversion) || !federatedcrd.Serves(in.crd)
+	// Once v2beta1 is stored, nobody who speaks v1beta1 can do without the webhook.
+	p.probe = !equality.Semantic.DeepEqual(in.crd.Spec.Conversion, desired.Spec.Conversion) || !federatedcrd.Serves(in.crd) ||
+		federatedcrd.Stored(in.crd) == federated.V1Beta1 && federatedcrd.Stored(desired) == federated.V2Beta1
 	return p
 }
 
-// takeBack removes v2beta1 and the conversion first. Only when nobody can write by way of v2beta1 any more are the objects
-// settled, and the extension fields removed if none holds one.
+// storageVersion returns the version that is to be stored: that of whoever propagates the type. While it is handed over, it
+// stays what it is.
+func storageVersion(in input) string {
+	switch {
+	case in.propagator == v1alpha1.PropagatorCellfed:
+		return federated.V2Beta1
+	case in.propagator == "" && federatedcrd.Upgraded(in.crd):
+		return federatedcrd.Stored(in.crd)
+	default:
+		return federated.V1Beta1
+	}
+}
+
+// storedIn returns a copy of the CRD that stores the version.
+func storedIn(crd *apiextensionsv1.CustomResourceDefinition, version string) *apiextensionsv1.CustomResourceDefinition {
+	out := crd.DeepCopy()
+	for i := range out.Spec.Versions {
+		out.Spec.Versions[i].Storage = out.Spec.Versions[i].Name == version
+	}
+	return out
+}
+
+// takeBack has v1beta1 stored, and removes v2beta1 and the conversion when every object is. Only when nobody can write by
+// way of v2beta1 any more are the objects settled, and the extension fields removed if none holds one.
 func takeBack(in input) plan {
 	if !federatedcrd.Upgraded(in.crd) {
 		if condition(in.crd) == nil {
 			return plan{} // It is as upstream made it, and never was anything else.
 		}
 		return plan{report: removed(in)}
+	}
+	if federatedcrd.Stored(in.crd) == federated.V2Beta1 && slices.ContainsFunc(in.crd.Spec.Versions, isUpstreams) {
+		return plan{desired: storedIn(in.crd, federated.V1Beta1), again: true}
 	}
 	desired, err := federatedcrd.Downgrade(in.crd, true)
 	if err != nil {
@@ -93,6 +124,10 @@ func takeBack(in input) plan {
 		return plan{report: blocked(err)}
 	}
 	return plan{desired: desired, report: removed(in)}
+}
+
+func isUpstreams(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+	return v.Name == federated.V1Beta1
 }
 
 // blocked reports an error of federatedcrd.

@@ -101,6 +101,27 @@ func TestDecide(t *testing.T) {
 			}), owner: ftcKey, client: webhook(here)},
 			want: step{Reason: v1alpha1.ReasonServed, Writes: upgradedCRD(t, here)},
 		},
+		"HandedOver": {
+			reason: "What cellfed propagates is stored in v2beta1, once the webhook has answered: who speaks v1beta1 then needs it.",
+			in:     input{crd: upgradedCRD(t, here), owner: ftcKey, client: webhook(here), propagator: v1alpha1.PropagatorCellfed},
+			want:   step{Reason: v1alpha1.ReasonServed, Writes: storedIn(upgradedCRD(t, here), federated.V2Beta1), Probe: true},
+		},
+		"HandedOverNew": {
+			reason: "A CRD that somebody made again is upgraded and stored as its propagator wants it.",
+			in:     input{crd: plainCRD(), owner: ftcKey, client: webhook(here), propagator: v1alpha1.PropagatorCellfed},
+			want:   step{Reason: v1alpha1.ReasonServed, Writes: storedIn(upgradedCRD(t, here), federated.V2Beta1), Probe: true},
+		},
+		"HandingOver": {
+			reason: "While nobody propagates the type, what is stored stays.",
+			in:     input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), owner: ftcKey, client: webhook(here)},
+			want:   step{Reason: v1alpha1.ReasonServed},
+		},
+		"HandedBack": {
+			reason: "What KubeFed propagates is stored in v1beta1; the webhook is called already.",
+			in: input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), owner: ftcKey, client: webhook(here),
+				propagator: v1alpha1.PropagatorKubeFed},
+			want: step{Reason: v1alpha1.ReasonServed, Writes: upgradedCRD(t, here)},
+		},
 		"NotServed": {
 			reason: "An API server that does not serve v2beta1 does not call the webhook yet.",
 			in: input{crd: edited(upgradedCRD(t, here), func(crd *apiextensionsv1.CustomResourceDefinition) {
@@ -164,6 +185,17 @@ func TestDecide(t *testing.T) {
 				crd.Status.StoredVersions = append(crd.Status.StoredVersions, federated.V2Beta1)
 			}), owner: ftcKey, remove: true},
 			want: step{Reason: v1alpha1.ReasonStillStored},
+		},
+		"RemoveStoring": {
+			reason: "v1beta1 is stored before anything is taken.",
+			in: input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), owner: ftcKey, remove: true,
+				propagator: v1alpha1.PropagatorCellfed},
+			want: step{Writes: upgradedCRD(t, here), Again: true},
+		},
+		"OrphanStoring": {
+			reason: "The same where no FTC is left.",
+			in:     input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), client: webhook(here)},
+			want:   step{Writes: upgradedCRD(t, here), Again: true},
 		},
 		"Orphan": {
 			reason: "What came with an FTC goes with it.",

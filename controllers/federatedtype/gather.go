@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -58,6 +60,31 @@ func (r *Reconciler) ftcs(ctx context.Context) ([]kubefedv1beta1.FederatedTypeCo
 	}
 	slices.SortFunc(list.Items, func(a, b kubefedv1beta1.FederatedTypeConfig) int { return strings.Compare(a.Name, b.Name) })
 	return list.Items, nil
+}
+
+// policy returns the policy of that name, which an FTC has too, or nil if there is none.
+func (r *Reconciler) policy(ctx context.Context, key types.NamespacedName) (*v1alpha1.FederatedTypePolicy, error) {
+	return getPolicy(ctx, r.client, key)
+}
+
+func getPolicy(ctx context.Context, reader client.Reader, key types.NamespacedName) (*v1alpha1.FederatedTypePolicy, error) {
+	policy := &v1alpha1.FederatedTypePolicy{}
+	err := reader.Get(ctx, key, policy)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("getting the FederatedTypePolicy %s: %w", key, err)
+	}
+	return policy, nil
+}
+
+// propagatorOf returns who propagates the type of a policy now, "" if nobody does. A type without a policy is upstream's.
+func propagatorOf(policy *v1alpha1.FederatedTypePolicy) v1alpha1.Propagator {
+	if policy == nil {
+		return v1alpha1.PropagatorKubeFed
+	}
+	return policy.Status.Propagator
 }
 
 // ownersOf returns for each CRD the FTC that names it: the first, where upstream let two name one CRD.

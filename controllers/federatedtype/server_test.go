@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// settle is enough for one API server that nobody else keeps busy.
+const settle = time.Second
+
 // patience is how long something that must happen may take on a busy machine.
 const patience = time.Minute
 
@@ -60,6 +63,16 @@ func TestServer(t *testing.T) {
 	if _, err := framework.InstallKubeFed(t.Context(), cluster); err != nil {
 		t.Fatal(err)
 	}
+	policies, err := framework.ReadManifests("../../config/crd/bases/cellfed.io_federatedtypepolicies.yaml")
+	if err == nil {
+		err = cluster.Apply(t.Context(), policies...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	framework.Eventually(t, patience, "the policies' CRD", func(ctx context.Context) error {
+		return cluster.Client.List(ctx, &v1alpha1.FederatedTypePolicyList{})
+	})
 	config, err := cluster.Config()
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +97,11 @@ func TestServer(t *testing.T) {
 		"Emptied":         testEmptied,
 		"Selectors":       testSelectors,
 		"WhatKubectlSees": testWhatKubectlSees,
+		"HandOver":        testHandOver,
+		"ChangeOfMind":    testChangeOfMind,
+		"Restarted":       testRestarted,
+		"Orphaned":        testOrphaned,
+		"TakeBackStored":  testTakeBackStored,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +185,7 @@ func (f *fixture) start(url string, edit func(*Options), with ...manager.Runnabl
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	f.must(err)
-	options := Options{Namespace: f.namespace, CA: f.ca, Webhook: apiextensionsv1.WebhookClientConfig{URL: &url}}
+	options := Options{StorageSettle: settle, Namespace: f.namespace, CA: f.ca, Webhook: apiextensionsv1.WebhookClientConfig{URL: &url}}
 	if edit != nil {
 		edit(&options)
 	}

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
+	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
@@ -63,6 +64,10 @@ type Options struct {
 
 	// Prober tries a webhook before an API server is told of it. Nil means a ConversionReview by HTTPS.
 	Prober Prober
+
+	// StorageSettle is how long after a change of the stored version an API server may still store an object in the
+	// version of before. Zero means storagemigration.DefaultSettle. A type's migration takes no less.
+	StorageSettle time.Duration
 }
 
 // SetupWithManager adds the controller to the manager, whose scheme must know CRDs and upstream KubeFed's types. It runs
@@ -90,6 +95,7 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 		Named(name).
 		For(&kubefedv1beta1.FederatedTypeConfig{}, builder.WithPredicates(inNamespace, predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.forCRD), builder.WithPredicates(ours)).
+		Watches(&v1alpha1.FederatedTypePolicy{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(inNamespace, propagatorChanged())).
 		WatchesRawSource(source.Channel(opts.CA.Changes(), handler.EnqueueRequestsFromMapFunc(r.forAll))).
 		WithLogConstructor(logFor(mgr.GetLogger().WithName(name))).
 		WithOptions(controller.Options{
@@ -100,7 +106,19 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller %s: %w", name, err)
 	}
-	return nil
+	return setupStorage(mgr, opts)
+}
+
+// propagatorChanged leaves out what a policy says beside who propagates the type.
+func propagatorChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.FederatedTypePolicy)
+		if !ok {
+			return true
+		}
+		after, ok := e.ObjectNew.(*v1alpha1.FederatedTypePolicy)
+		return !ok || before.UID != after.UID || before.Status.Propagator != after.Status.Propagator
+	}}
 }
 
 // forCRD returns the FTCs that name the CRD, and the one on whose behalf it was changed, which may be gone.

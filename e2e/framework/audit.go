@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// auditPolicy writes down every request that changes something, once it is answered, without its body.
+// auditPolicy writes down every request that changes something, once it is answered, without its body. Events are
+// left out where the second rule is.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted, Panic]
@@ -20,14 +21,19 @@ rules:
 - level: None
   resources:
   - group: coordination.k8s.io
+  - group: authentication.k8s.io
+  - group: authorization.k8s.io
+%s- level: Metadata
+  verbs: [create, update, patch, delete, deletecollection]
+- level: None
+`
+
+// noEvents is the rule of the policy that leaves events out.
+const noEvents = `- level: None
+  resources:
   - group: events.k8s.io
   - group: ""
     resources: [events]
-  - group: authentication.k8s.io
-  - group: authorization.k8s.io
-- level: Metadata
-  verbs: [create, update, patch, delete, deletecollection]
-- level: None
 `
 
 // Write is one request to a cluster that was meant to change an object.
@@ -62,7 +68,11 @@ func (c *ControlPlane) auditArgs() ([]string, error) {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("write the audit policy of %s: %w", c.Name, err)
 	}
-	if err := os.WriteFile(policy, []byte(auditPolicy), 0o644); err != nil {
+	rule := noEvents
+	if c.options.AuditEvents {
+		rule = ""
+	}
+	if err := os.WriteFile(policy, fmt.Appendf(nil, auditPolicy, rule), 0o644); err != nil {
 		return nil, fmt.Errorf("write the audit policy of %s: %w", c.Name, err)
 	}
 	return []string{

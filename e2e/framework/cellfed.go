@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,7 @@ type Cellfed struct {
 	webhook int
 	facade  int
 	health  int
+	metrics string
 	process *Process
 }
 
@@ -150,17 +152,22 @@ func inKubeFedNamespace(object *unstructured.Unstructured) error {
 }
 
 func (c *Cellfed) args() []string {
-	return append([]string{
+	metrics := []string{"--metrics-bind-address", "0"}
+	if c.metrics != "" {
+		metrics = []string{"--metrics-bind-address", c.metrics, "--metrics-secure=false"}
+	}
+	return slices.Concat([]string{
 		"--kubeconfig", c.Kubeconfig, "--kubefed-namespace", KubeFedNamespace,
-		"--metrics-bind-address", "0",
 		"--health-probe-bind-address", fmt.Sprintf("127.0.0.1:%d", c.health),
 		"--webhook-bind-address", fmt.Sprintf("127.0.0.1:%d", c.webhook),
 		"--facade-bind-address", fmt.Sprintf("127.0.0.1:%d", c.facade),
 		"--cert-dir", c.Certificates.Dir,
 		"--webhook-url", fmt.Sprintf("https://127.0.0.1:%d", c.webhook),
 		"--facade-url", c.FacadeURL(),
+		// Nothing here takes a minute to be answered.
+		"--storage-settle-period", "1s",
 		"--zap-log-level", "debug",
-	}, c.ExtraArgs...)
+	}, metrics, c.ExtraArgs)
 }
 
 // FacadeURL returns the façade's address.

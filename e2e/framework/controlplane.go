@@ -53,6 +53,8 @@ type Options struct {
 	Controllers []string
 	// Audit makes the API server write down every write it does, for Writes to read.
 	Audit bool
+	// AuditEvents writes down the writes of events too.
+	AuditEvents bool
 	// ExtraArgs are flags of kube-apiserver.
 	ExtraArgs []string
 	// Detached lets the processes outlive this one.
@@ -275,8 +277,18 @@ func (c *ControlPlane) Restart(ctx context.Context) error {
 	return c.Start(ctx)
 }
 
+// freezeTimeout bounds how long a busy machine may take to stop all threads of a process.
+const freezeTimeout = 30 * time.Second
+
 // Freeze makes the API server stop answering without closing a connection, and Thaw undoes it.
-func (c *ControlPlane) Freeze() error { return c.apiserver.Signal(syscall.SIGSTOP) }
+func (c *ControlPlane) Freeze() error {
+	if err := c.apiserver.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	return Poll(context.Background(), freezeTimeout, "the API server to be frozen", func(context.Context) error {
+		return c.apiserver.stopped()
+	})
+}
 
 // Thaw lets a frozen API server go on.
 func (c *ControlPlane) Thaw() error { return c.apiserver.Signal(syscall.SIGCONT) }

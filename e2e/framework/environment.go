@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,6 +23,8 @@ type MemberOptions struct {
 	Labels map[string]string
 	// Workloads lets Deployments become available in it.
 	Workloads bool
+	// Proxied puts a Proxy before it, by which it is joined.
+	Proxied bool
 }
 
 // EnvironmentOptions says what is started.
@@ -30,6 +33,10 @@ type EnvironmentOptions struct {
 	Dir string
 	// Members are the member clusters.
 	Members []MemberOptions
+	// AsShipped gives upstream KubeFed the intervals and the workers that it ships with, which make tests slow.
+	AsShipped bool
+	// AuditEvents writes the host's events down with its other writes.
+	AuditEvents bool
 	// WithoutCellfed leaves upstream KubeFed alone.
 	WithoutCellfed bool
 	// Detached lets all processes outlive this one.
@@ -46,6 +53,8 @@ type Environment struct {
 	Host *Cluster
 	// Members are the member clusters by name.
 	Members map[string]*Cluster
+	// Proxies are those of the members that have one.
+	Proxies map[string]*Proxy
 	// KubeFed is upstream KubeFed in the host.
 	KubeFed *KubeFed
 	// Cellfed is cellfed in the host; nil when it is left out.
@@ -60,7 +69,7 @@ func StartEnvironment(ctx context.Context, o EnvironmentOptions) (*Environment, 
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	e := &Environment{Members: map[string]*Cluster{}, options: o}
+	e := &Environment{Members: map[string]*Cluster{}, Proxies: map[string]*Proxy{}, options: o}
 	if err := e.start(ctx); err != nil {
 		return e, errors.Join(fmt.Errorf("start an environment: %w", err), e.Kill())
 	}
@@ -68,6 +77,9 @@ func StartEnvironment(ctx context.Context, o EnvironmentOptions) (*Environment, 
 }
 
 func (e *Environment) start(ctx context.Context) error {
+	if e.options.Detached && slices.ContainsFunc(e.options.Members, func(m MemberOptions) bool { return m.Proxied }) {
+		return errors.New("a proxy is part of this process: it cannot outlive it as the options have it")
+	}
 	var err error
 	if e.Dir, err = filepath.Abs(e.options.Dir); err != nil {
 		return fmt.Errorf("find the directory %s: %w", e.options.Dir, err)
@@ -79,13 +91,13 @@ func (e *Environment) start(ctx context.Context) error {
 		return err
 	}
 	e.options.Progress("Installing upstream KubeFed v0.10.0 in the host")
-	if e.KubeFed, err = InstallKubeFed(ctx, e.Host); err != nil {
+	if e.KubeFed, err = installKubeFed(ctx, e.Host, e.options.AsShipped); err != nil {
 		return err
 	}
 	var names []string
 	for _, member := range e.options.Members {
 		e.options.Progress("Registering " + member.Name + " as a KubeFedCluster")
-		if err := e.KubeFed.Join(ctx, e.Members[member.Name], member.Labels); err != nil {
+		if err := e.join(ctx, member); err != nil {
 			return err
 		}
 		names = append(names, member.Name)
@@ -101,6 +113,19 @@ func (e *Environment) start(ctx context.Context) error {
 		return err
 	}
 	return e.KubeFed.WaitForClusters(ctx, clusterReadyTimeout, names...)
+}
+
+func (e *Environment) join(ctx context.Context, o MemberOptions) error {
+	options := JoinOptions{Labels: o.Labels}
+	if o.Proxied {
+		proxy, err := e.Members[o.Name].NewProxy()
+		if err != nil {
+			return err
+		}
+		e.Proxies[o.Name] = proxy
+		options.Endpoint = proxy.URL()
+	}
+	return e.KubeFed.JoinWith(ctx, e.Members[o.Name], options)
 }
 
 // InstallCellfed installs cellfed and starts it, where it was left out at first.
@@ -123,7 +148,8 @@ func (e *Environment) startClusters(ctx context.Context) error {
 	group.Go(func() error {
 		var err error
 		e.Host, err = StartCluster(groupCtx, Options{
-			Name: "host", Dir: e.Dir, Controllers: HostControllers, Audit: true, Detached: e.options.Detached,
+			Name: "host", Dir: e.Dir, Controllers: HostControllers, Audit: true, AuditEvents: e.options.AuditEvents,
+			Detached: e.options.Detached,
 		})
 		return err
 	})
@@ -219,6 +245,7 @@ func (e *Environment) Stop(ctx context.Context) error {
 		})
 	}
 	_ = group.Wait()
+	errs = append(errs, e.closeProxies())
 	return errors.Join(append(errs, results...)...)
 }
 
@@ -227,6 +254,14 @@ func (e *Environment) Kill() error {
 	var errs []error
 	for _, process := range e.Processes() {
 		errs = append(errs, process.Kill())
+	}
+	return errors.Join(append(errs, e.closeProxies())...)
+}
+
+func (e *Environment) closeProxies() error {
+	var errs []error
+	for _, proxy := range e.Proxies {
+		errs = append(errs, proxy.Close())
 	}
 	return errors.Join(errs...)
 }

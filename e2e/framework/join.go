@@ -19,9 +19,24 @@ const memberAccount = "cellfed-e2e-member"
 // MemberUser is the name that upstream, and a façade on behalf of a cell, has in a member.
 const MemberUser = "system:serviceaccount:" + KubeFedNamespace + ":" + memberAccount
 
+// JoinOptions say what a member is registered with.
+type JoinOptions struct {
+	// Labels are put on the KubeFedCluster.
+	Labels map[string]string
+	// Endpoint is where the member is reached, such as a Proxy's or a Front's URL. Empty means the member itself.
+	Endpoint string
+	// CABundle is the authority of the endpoint's certificate. Empty means the member's own.
+	CABundle []byte
+}
+
 // Join registers the member with upstream KubeFed in the host, as kubefedctl join does: a service account with all
 // rights in the member, a Secret with its token in the host, and a KubeFedCluster of the member's name.
 func (k *KubeFed) Join(ctx context.Context, member *Cluster, labels map[string]string) error {
+	return k.JoinWith(ctx, member, JoinOptions{Labels: labels})
+}
+
+// JoinWith is Join with more to say.
+func (k *KubeFed) JoinWith(ctx context.Context, member *Cluster, o JoinOptions) error {
 	if err := member.createMemberAccount(ctx); err != nil {
 		return err
 	}
@@ -29,23 +44,52 @@ func (k *KubeFed) Join(ctx context.Context, member *Cluster, labels map[string]s
 	if err != nil {
 		return err
 	}
-	config, err := member.Config()
-	if err != nil {
-		return err
-	}
-	if err := rest.LoadTLSFiles(config); err != nil {
-		return fmt.Errorf("read the kubeconfig of %s: %w", member.Name, err)
-	}
 	cluster := &kubefedv1beta1.KubeFedCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: member.Name, Namespace: KubeFedNamespace, Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{Name: member.Name, Namespace: KubeFedNamespace, Labels: o.Labels},
 		Spec: kubefedv1beta1.KubeFedClusterSpec{
-			APIEndpoint: member.URL(),
-			CABundle:    config.CAData,
-			SecretRef:   kubefedv1beta1.LocalSecretReference{Name: secret},
+			SecretRef: kubefedv1beta1.LocalSecretReference{Name: secret},
 		},
+	}
+	if cluster.Spec.APIEndpoint, cluster.Spec.CABundle, err = member.endpoint(o); err != nil {
+		return err
 	}
 	if err := k.host.Client.Create(ctx, cluster); err != nil {
 		return fmt.Errorf("register the member %s: %w", member.Name, err)
+	}
+	return nil
+}
+
+// endpoint returns where the member is reached, and the authority of the certificate there.
+func (c *Cluster) endpoint(o JoinOptions) (string, []byte, error) {
+	config, err := c.Config()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return "", nil, fmt.Errorf("read the kubeconfig of %s: %w", c.Name, err)
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = c.URL()
+	}
+	if len(o.CABundle) == 0 {
+		o.CABundle = config.CAData
+	}
+	return o.Endpoint, o.CABundle, nil
+}
+
+// Move lets the member's KubeFedCluster name another endpoint. The labels stay.
+func (k *KubeFed) Move(ctx context.Context, member *Cluster, o JoinOptions) error {
+	cluster := &kubefedv1beta1.KubeFedCluster{}
+	if err := k.host.Client.Get(ctx, client.ObjectKey{Namespace: KubeFedNamespace, Name: member.Name}, cluster); err != nil {
+		return fmt.Errorf("move the member %s: %w", member.Name, err)
+	}
+	before := cluster.DeepCopy()
+	var err error
+	if cluster.Spec.APIEndpoint, cluster.Spec.CABundle, err = member.endpoint(o); err != nil {
+		return err
+	}
+	if err := k.host.Client.Patch(ctx, cluster, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("move the member %s: %w", member.Name, err)
 	}
 	return nil
 }

@@ -19,13 +19,28 @@ import (
 // KubeFedNamespace is the namespace that upstream KubeFed is installed into.
 const KubeFedNamespace = "kube-federation-system"
 
-const (
-	// healthCheckPeriod is how often upstream looks at a cluster; it ships with 10 s.
-	healthCheckPeriod = 2 * time.Second
-	// clusterAvailableDelay is when upstream reconciles after a cluster came; it ships with 20 s.
-	clusterAvailableDelay = 2 * time.Second
-	// clusterUnavailableDelay is when upstream reconciles after a cluster went; it ships with 60 s.
-	clusterUnavailableDelay = 5 * time.Second
+// tuning is what of upstream's configuration decides how fast it is.
+type tuning struct {
+	// healthCheckPeriod is how often upstream looks at a cluster, failures how often in a row one must fail.
+	healthCheckPeriod time.Duration
+	failures          int64
+	// clusterAvailableDelay is when upstream reconciles after a cluster came, clusterUnavailableDelay after one went.
+	clusterAvailableDelay, clusterUnavailableDelay time.Duration
+	// workers are a sync controller's.
+	workers int64
+}
+
+var (
+	// quick is for tests.
+	quick = tuning{
+		healthCheckPeriod: 2 * time.Second, failures: 2,
+		clusterAvailableDelay: 2 * time.Second, clusterUnavailableDelay: 5 * time.Second, workers: 2,
+	}
+	// shipped is what upstream's chart says where nobody says anything else.
+	shipped = tuning{
+		healthCheckPeriod: 10 * time.Second, failures: 3,
+		clusterAvailableDelay: 20 * time.Second, clusterUnavailableDelay: 60 * time.Second, workers: 1,
+	}
 )
 
 // KubeFed is upstream KubeFed on a host cluster.
@@ -40,6 +55,10 @@ type KubeFed struct {
 // InstallKubeFed installs upstream's CRDs, configuration and federated types, as its chart has them, without starting
 // it.
 func InstallKubeFed(ctx context.Context, host *Cluster) (*KubeFed, error) {
+	return installKubeFed(ctx, host, false)
+}
+
+func installKubeFed(ctx context.Context, host *Cluster, asShipped bool) (*KubeFed, error) {
 	bin, err := Binary("hyperfed")
 	if err != nil {
 		return nil, err
@@ -66,7 +85,7 @@ func InstallKubeFed(ctx context.Context, host *Cluster) (*KubeFed, error) {
 	if err := host.CreateNamespace(ctx, KubeFedNamespace, nil); err != nil {
 		return nil, err
 	}
-	if err := client.IgnoreAlreadyExists(host.Client.Create(ctx, kubeFedConfig())); err != nil {
+	if err := client.IgnoreAlreadyExists(host.Client.Create(ctx, kubeFedConfig(asShipped))); err != nil {
 		return nil, fmt.Errorf("create the KubeFedConfig: %w", err)
 	}
 	if err := installFederatedTypes(ctx, host, chart); err != nil {
@@ -109,7 +128,11 @@ func installFederatedTypes(ctx context.Context, host *Cluster, chart string) err
 }
 
 // kubeFedConfig has every field, since upstream ends where one is missing and its defaulting webhook is not there.
-func kubeFedConfig() *kubefedv1beta1.KubeFedConfig {
+func kubeFedConfig(asShipped bool) *kubefedv1beta1.KubeFedConfig {
+	tuning := quick
+	if asShipped {
+		tuning = shipped
+	}
 	duration := func(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 	lock := kubefedv1beta1.ConfigMapsResourceLock
 	adopt := kubefedv1beta1.AdoptResourcesEnabled
@@ -119,8 +142,8 @@ func kubeFedConfig() *kubefedv1beta1.KubeFedConfig {
 		Spec: kubefedv1beta1.KubeFedConfigSpec{
 			Scope: apiextensionsv1.ClusterScoped,
 			ControllerDuration: &kubefedv1beta1.DurationConfig{
-				AvailableDelay:   duration(clusterAvailableDelay),
-				UnavailableDelay: duration(clusterUnavailableDelay),
+				AvailableDelay:   duration(tuning.clusterAvailableDelay),
+				UnavailableDelay: duration(tuning.clusterUnavailableDelay),
 				CacheSyncTimeout: duration(2 * time.Minute),
 			},
 			LeaderElect: &kubefedv1beta1.LeaderElectConfig{
@@ -135,12 +158,12 @@ func kubeFedConfig() *kubefedv1beta1.KubeFedConfig {
 				{Name: "SchedulerPreferences", Configuration: enabled},
 			},
 			ClusterHealthCheck: &kubefedv1beta1.ClusterHealthCheckConfig{
-				Period:           duration(healthCheckPeriod),
-				FailureThreshold: new(int64(2)),
+				Period:           duration(tuning.healthCheckPeriod),
+				FailureThreshold: new(tuning.failures),
 				SuccessThreshold: new(int64(1)),
 				Timeout:          duration(3 * time.Second),
 			},
-			SyncController:   &kubefedv1beta1.SyncControllerConfig{MaxConcurrentReconciles: new(int64(2)), AdoptResources: &adopt},
+			SyncController:   &kubefedv1beta1.SyncControllerConfig{MaxConcurrentReconciles: new(tuning.workers), AdoptResources: &adopt},
 			StatusController: &kubefedv1beta1.StatusControllerConfig{MaxConcurrentReconciles: new(int64(1))},
 		},
 	}
@@ -204,6 +227,9 @@ func (k *KubeFed) ready(ctx context.Context) error {
 		return err
 	}
 	for i := range types.Items {
+		if types.Items[i].Spec.Propagation == kubefedv1beta1.PropagationDisabled {
+			continue
+		}
 		if types.Items[i].Status.PropagationController != kubefedv1beta1.ControllerStatusRunning {
 			return fmt.Errorf("the sync controller of %s does not run", types.Items[i].Name)
 		}

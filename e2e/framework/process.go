@@ -164,6 +164,28 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return nil
 }
 
+// stopped returns nil when every thread of the process is stopped by a signal: the signal does not stop all at once.
+func (p *Process) stopped() error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.PID()))
+	if err != nil {
+		return Final(err)
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // It has ended.
+		}
+		if err != nil {
+			return Final(err)
+		}
+		// proc(5): the state follows the name, which is in parentheses and may hold anything.
+		if state := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])); len(state) == 0 || state[0] != "T" {
+			return fmt.Errorf("a thread is in state %v", state)
+		}
+	}
+	return nil
+}
+
 // LogTail returns the last lines of the log, or why it cannot be read.
 func (p *Process) LogTail(lines int) string { return tail(p.LogPath, lines) }
 

@@ -40,6 +40,9 @@ type Options struct {
 	Timeout time.Duration
 	// HealthTimeout is DefaultHealthTimeout when it is 0.
 	HealthTimeout time.Duration
+	// Fence returns why a resource is not to be written through the façade, or "". It is asked for every write and must
+	// be fast. Nil means that none is fenced.
+	Fence func(group, resource string) string
 	// Registerer takes the façade's metrics. They are not to be seen when it is nil.
 	Registerer prometheus.Registerer
 }
@@ -51,6 +54,7 @@ type Handler struct {
 	timeout       time.Duration
 	healthTimeout time.Duration
 	recheck       time.Duration
+	fence         func(group, resource string) string
 	metrics       *metrics
 
 	// serving ends when watches are to end, so that clients go to another replica.
@@ -62,7 +66,7 @@ type Handler struct {
 func NewHandler(o Options) (*Handler, error) {
 	h := &Handler{
 		resolver: o.Resolver, log: o.Log, timeout: o.Timeout, healthTimeout: o.HealthTimeout,
-		recheck: recheckInterval, metrics: newMetrics(),
+		recheck: recheckInterval, fence: o.Fence, metrics: newMetrics(),
 	}
 	if h.timeout == 0 {
 		h.timeout = DefaultTimeout
@@ -118,6 +122,9 @@ func (x *exchange) serve() error {
 		}
 	}
 	if x.request, err = mapping.ParseRequest(x.r.Method, rest, x.r.URL.RawQuery); err != nil {
+		return err
+	}
+	if err := x.checkFence(); err != nil {
 		return err
 	}
 	ctx, stop := x.bound()

@@ -12,9 +12,9 @@ const (
 	ReasonPreservesUnknownFields Reason = "PreservesUnknownFields"
 	// ReasonNoV1beta1 means that there is no version v1beta1.
 	ReasonNoV1beta1 Reason = "NoV1beta1"
-	// ReasonUnknownVersions means that there are versions beside v1beta1 and v2beta1.
+	// ReasonUnknownVersions means that there are versions beside v1beta1 and v2beta1, or that another one is to be stored.
 	ReasonUnknownVersions Reason = "UnknownVersions"
-	// ReasonNotStorageVersion means that v1beta1 is not the version that is stored.
+	// ReasonNotStorageVersion means that v1beta1 is not the version that is stored, in a CRD that nobody has upgraded.
 	ReasonNotStorageVersion Reason = "NotStorageVersion"
 	// ReasonNoStructuralSchema means that v1beta1 has no schema, or one that is not structural, or one that does
 	// not declare spec.

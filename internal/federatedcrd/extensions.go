@@ -92,11 +92,11 @@ func placementMaskSchema(version string) apiextensionsv1.JSONSchemaProps {
 		Type:     "object",
 		XMapType: new(singleValue),
 		Description: fmt.Sprintf("Which of the placed %s a change may touch now: the others are held, and nothing is created, updated or deleted there. "+
-			"Absent means all of them.", list),
+			"Absent means all of them; a mask that names none allows none.", list),
 		Properties: map[string]apiextensionsv1.JSONSchemaProps{
 			list: {
 				Type:         "array",
-				Description:  fmt.Sprintf("The %s that a change may touch now. Absent means all that are placed; an empty list means none.", list),
+				Description:  fmt.Sprintf("The %s that a change may touch now. Absent or empty means none.", list),
 				XListType:    new(listMap),
 				XListMapKeys: []string{"name"},
 				Items: &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &apiextensionsv1.JSONSchemaProps{

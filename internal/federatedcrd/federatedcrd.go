@@ -1,9 +1,9 @@
 // Package federatedcrd says what a federated CRD looks like when it serves both versions of its objects, and what it
 // looked like before. It is pure: it looks nothing up and writes nothing.
 //
-// Upgrade adds the version v2beta1, the conversion between it and v1beta1, and two fields to v1beta1's schema, where it
-// also keys by name the lists that are keyed in v2beta1. It touches nothing else, so that Downgrade gives back the CRD that
-// was there.
+// Upgrade adds the version v2beta1, the conversion between it and v1beta1, and to v1beta1's schema two fields of the spec
+// and those of the status that cellfed reports; it also keys by name the lists that are keyed in v2beta1, and says which
+// version is stored. It touches nothing else, so that Downgrade gives back the CRD that was there.
 package federatedcrd
 
 import (
@@ -26,29 +26,42 @@ type Options struct {
 
 	// ClientConfig is how the API server reaches the conversion webhook, and the CA bundle by which it trusts it.
 	ClientConfig apiextensionsv1.WebhookClientConfig
+
+	// StorageVersion is the version in which objects are stored when they are written. Empty means v1beta1. Objects
+	// that are stored already stay as they are until somebody writes them (OldVersions).
+	StorageVersion string
 }
 
 // Upgrade returns a copy of the CRD that serves v2beta1 beside v1beta1. Applied to its own result it changes nothing.
 // A CRD that cannot be upgraded gives an *Error, and is then left as it is.
 func Upgrade(crd *apiextensionsv1.CustomResourceDefinition, opts Options) (*apiextensionsv1.CustomResourceDefinition, error) {
+	storage, err := opts.storageVersion()
+	if err != nil {
+		return nil, err
+	}
 	if err := upgradable(crd); err != nil {
 		return nil, err
 	}
 	out := crd.DeepCopy()
-	stored := version(out, federated.V1Beta1)
-	base := stored.Schema.OpenAPIV3Schema
+	upstream := version(out, federated.V1Beta1)
+	base := upstream.Schema.OpenAPIV3Schema
 	if Upgraded(crd) {
 		restore(crd, base)
 	}
 	topologies := topologySchema(base, crd.Spec.Names.Kind, crd.Spec.Scope)
 	addExtensions(base, federated.V1Beta1, crd.Spec.Scope)
-	keyed := keyLists(base)
+	changes := map[string]string{
+		statusAnnotation: addStatus(base, federated.V1Beta1),
+		keyedAnnotation:  keyLists(base),
+	}
 
+	upstream.Storage = storage == federated.V1Beta1
 	setVersion(out, apiextensionsv1.CustomResourceDefinitionVersion{
 		Name:                     federated.V2Beta1,
 		Served:                   true,
+		Storage:                  storage == federated.V2Beta1,
 		Schema:                   &apiextensionsv1.CustomResourceValidation{OpenAPIV3Schema: topologies},
-		Subresources:             stored.Subresources.DeepCopy(),
+		Subresources:             upstream.Subresources.DeepCopy(),
 		AdditionalPrinterColumns: printerColumns(),
 	})
 	out.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{
@@ -62,17 +75,20 @@ func Upgrade(crd *apiextensionsv1.CustomResourceDefinition, opts Options) (*apie
 		out.Annotations = map[string]string{}
 	}
 	out.Annotations[OwnerAnnotation] = opts.Owner
-	delete(out.Annotations, keyedAnnotation)
-	if keyed != "" {
-		out.Annotations[keyedAnnotation] = keyed
+	for annotation, change := range changes {
+		delete(out.Annotations, annotation)
+		if change != "" {
+			out.Annotations[annotation] = change
+		}
 	}
 	return out, nil
 }
 
 // Downgrade returns a copy of the CRD without all that Upgrade added. With keepFields the two extension fields stay in
 // v1beta1's schema, and so does the annotation that tells whose they are: the API server would otherwise drop them from
-// objects that hold them. A CRD that Upgrade has not changed is returned as it is. A CRD whose v2beta1 is
-// stored gives an *Error.
+// objects that hold them. The status's fields go either way: they can be told again. A CRD that Upgrade has not changed is
+// returned as it is. A CRD whose v2beta1 is stored gives an *Error: Upgrade with v1beta1 as the stored version, and a
+// migration of what OldVersions names, come first.
 func Downgrade(crd *apiextensionsv1.CustomResourceDefinition, keepFields bool) (*apiextensionsv1.CustomResourceDefinition, error) {
 	out := crd.DeepCopy()
 	if !Upgraded(crd) {
@@ -88,7 +104,9 @@ func Downgrade(crd *apiextensionsv1.CustomResourceDefinition, keepFields bool) (
 		out.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.NoneConverter}
 	}
 	schema := schemaOf(version(out, federated.V1Beta1))
+	removeStatus(crd, schema)
 	unkeyLists(schema, keyedIn(crd))
+	delete(out.Annotations, statusAnnotation)
 	delete(out.Annotations, keyedAnnotation)
 	if keepFields {
 		return out, nil
@@ -104,6 +122,7 @@ func Downgrade(crd *apiextensionsv1.CustomResourceDefinition, keepFields bool) (
 // restore gives v1beta1's schema back what it was before Upgrade changed the CRD.
 func restore(crd *apiextensionsv1.CustomResourceDefinition, schema *apiextensionsv1.JSONSchemaProps) {
 	removeExtensions(schema)
+	removeStatus(crd, schema)
 	unkeyLists(schema, keyedIn(crd))
 }
 

@@ -73,6 +73,11 @@ func TestInvariants(t *testing.T) {
 			}
 			kept := downgrade(t, upgraded, true)
 			valid(t, kept)
+			for _, annotation := range []string{"cellfed.io/keyed-lists", "cellfed.io/status-fields"} {
+				if change, ok := kept.Annotations[annotation]; ok {
+					t.Errorf("Downgrade with fields kept left the annotation %s: %q", annotation, change)
+				}
+			}
 			for _, field := range []string{"spec.topologyType", "spec.placementMask"} {
 				want, got := property(schema(t, upgraded, federated.V1Beta1), field), property(schema(t, kept, federated.V1Beta1), field)
 				if diff := cmp.Diff(want, got); diff != "" {
@@ -237,6 +242,12 @@ func TestUpgradeRecognisesItsOwn(t *testing.T) {
 			reason: "Another webhook URL is a change of configuration.",
 			edit: func(crd *apiextensionsv1.CustomResourceDefinition) {
 				crd.Spec.Conversion.Webhook.ClientConfig = &apiextensionsv1.WebhookClientConfig{URL: new("https://elsewhere/convert")}
+			},
+		},
+		"StatusRedescribed": {
+			reason: "What an older release declared in the status is its own too, whatever it said of it.",
+			edit: func(crd *apiextensionsv1.CustomResourceDefinition) {
+				crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["status"].Properties["summary"] = apiextensionsv1.JSONSchemaProps{Type: "object"}
 			},
 		},
 		"ConversionOff": {

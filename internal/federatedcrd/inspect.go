@@ -42,15 +42,15 @@ func checkVersions(crd *apiextensionsv1.CustomResourceDefinition) *Error {
 		}
 	}
 	slices.Sort(unknown)
-	stored := version(crd, federated.V1Beta1)
+	upstream := version(crd, federated.V1Beta1)
 	switch {
-	case stored == nil:
+	case upstream == nil:
 		return &Error{ReasonNoV1beta1, "spec.versions",
 			"there is no " + federated.V1Beta1 + ", upstream KubeFed's version: enable the type with the federated version " + federated.V1Beta1}
 	case len(unknown) > 0:
 		return &Error{ReasonUnknownVersions, "spec.versions",
 			fmt.Sprintf("%s cannot be converted: remove every version other than %s", strings.Join(unknown, ", "), federated.V1Beta1)}
-	case !stored.Storage:
+	case !upstream.Storage && !Upgraded(crd):
 		return &Error{ReasonNotStorageVersion, "spec.versions",
 			federated.V1Beta1 + " is not the stored version: make it the stored version and migrate the objects to it"}
 	}

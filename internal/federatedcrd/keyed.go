@@ -76,13 +76,16 @@ func unkeyLists(schema *apiextensionsv1.JSONSchemaProps, changed string) {
 // allKeyed is what keyLists changes in upstream's schema.
 const allKeyed = "overrides" + defaulted
 
-// at changes the property at the path in place, if the schema declares it.
+// at changes what the schema declares at the path in place, if it declares it. Unlike visit it leaves alternatives alone.
 func at(schema *apiextensionsv1.JSONSchemaProps, path []string, change func(*apiextensionsv1.JSONSchemaProps)) {
-	if len(path) == 0 {
+	switch {
+	case len(path) == 0:
 		change(schema)
-		return
+	case path[0] != items:
+		edit(schema, path[0], func(p *apiextensionsv1.JSONSchemaProps) { at(p, path[1:], change) })
+	case schema.Items != nil && schema.Items.Schema != nil:
+		at(schema.Items.Schema, path[1:], change)
 	}
-	edit(schema, path[0], func(p *apiextensionsv1.JSONSchemaProps) { at(p, path[1:], change) })
 }
 
 // canKeyBy reports whether the list's items are objects that declare the key as a string that is never null.

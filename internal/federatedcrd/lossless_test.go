@@ -125,7 +125,22 @@ func drawObject(t *rapid.T, version string) map[string]any {
 	maybe(spec, "template", func() any {
 		return map[string]any{"spec": map[string]any{words.list: []any{map[string]any{"name": "a"}}}}
 	})
-	maybe(status, words.list, func() any { return names.Draw(t, "status") })
+	maybe(status, words.list, func() any {
+		list := names.Draw(t, "status")
+		for _, item := range list {
+			maybe(item.(map[string]any), "generation", func() any { return 7.0 })
+			maybe(item.(map[string]any), "appliedVersion", func() any { return "digest:gen:3" })
+			maybe(item.(map[string]any), "lastChangeTime", func() any { return "2026-01-02T03:04:05Z" })
+			maybe(item.(map[string]any), "message", func() any { return "clusters" })
+		}
+		return list
+	})
+	maybe(status, "conditions", func() any {
+		return []any{map[string]any{"type": "Held", "status": "True", "message": "clusters", "observedGeneration": 7.0}}
+	})
+	maybe(status, "summary", func() any {
+		return map[string]any{"placed": 5.0, "inSync": 4.0, "held": 3.0, "failed": 2.0, "available": 1.0}
+	})
 	object := map[string]any{
 		"apiVersion": federated.Group + "/" + version, "kind": "FederatedDeployment",
 		"metadata": map[string]any{"name": "pay", "namespace": "acme"}, "spec": spec,

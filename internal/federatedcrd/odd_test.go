@@ -96,7 +96,73 @@ properties:
 		want: map[string]string{"status.topologies": `
 type: array
 description: How each topology is.
-items: {type: object, properties: {name: {type: string, nullable: true, description: "The name of the topology, as in spec.placement.topologies."}}}`},
+items:
+  type: object
+  properties:
+    name: {type: string, nullable: true, description: "The name of the topology, as in spec.placement.topologies."}
+    generation: {type: integer, format: int64, description: The generation of this object that the topology last received.}
+    appliedVersion: {type: string, description: "What was written to the topology, and the version of the object that came of it. For cellfed alone to read."}
+    lastChangeTime: {type: string, format: date-time, description: "When status, generation or appliedVersion last changed."}
+    message: {type: string, description: "What is wrong, or what is being waited for."}`},
+	},
+	"TheirStatus": {
+		reason: "A field of the status that somebody declares already stays theirs, and the others are added beside it.",
+		schema: `
+type: object
+properties:
+  spec: {type: object}
+  status:
+    type: object
+    properties:
+      summary: {type: string}
+      conditions:
+        type: array
+        items: {type: object, properties: {message: {type: string, maxLength: 9}}}`,
+		want: map[string]string{
+			"status.summary":                          "{type: string}",
+			"status.topologies":                       "",
+			"status.conditions.[].message":            "{type: string, maxLength: 9}",
+			"status.conditions.[].observedGeneration": "{type: integer, format: int64, description: The generation of this object that the condition speaks of.}",
+		},
+	},
+	"EmptyStatus": {
+		reason: "A status that declares nothing gets what is its own, and no lists.",
+		schema: "type: object\nproperties:\n  spec: {type: object}\n  status: {type: object}",
+		want:   map[string]string{"status.topologies": "", "status.conditions": "", "status.summary.held": "{type: integer, format: int64, description: \"How many a change may not touch now, and so keep what they have.\"}"},
+	},
+	"OpaqueStatus": {
+		reason: "What keeps undeclared fields needs no declaration, and what is a map of anything can have none.",
+		schema: `
+type: object
+properties:
+  spec: {type: object}
+  status:
+    type: object
+    x-kubernetes-preserve-unknown-fields: true
+    properties:
+      clusters: {type: array, items: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+      conditions: {type: array, items: {type: object, additionalProperties: {type: string}}}`,
+		want: map[string]string{
+			"status.summary":    "",
+			"status.topologies": "{type: array, description: How each topology is., items: {type: object, x-kubernetes-preserve-unknown-fields: true}}",
+			"status.conditions": "{type: array, items: {type: object, additionalProperties: {type: string}}}",
+		},
+	},
+	"ScalarStatus": {
+		reason: "Clusters and conditions that are not lists of objects are left alone.",
+		schema: `
+type: object
+properties:
+  spec: {type: object}
+  status:
+    type: object
+    properties:
+      clusters: {type: array, items: {type: string}}
+      conditions: {type: string}`,
+		want: map[string]string{
+			"status.topologies": "{type: array, description: How each topology is., items: {type: string}}",
+			"status.conditions": "{type: string}",
+		},
 	},
 	"Taken": {
 		reason: "A field that already has v2beta1's name changes places with v1beta1's, as in the conversion.",

@@ -6,7 +6,7 @@ import (
 	"github.com/cellfed/cellfed/internal/federated"
 )
 
-// topologySchema derives v2beta1's schema from v1beta1's without its extension fields, by the renaming that the
+// topologySchema derives v2beta1's schema from v1beta1's as it was before Upgrade added to it, by the renaming that the
 // conversion makes. What v1beta1 does not declare v2beta1 does not declare either, and a field that is not renamed is as
 // it is in v1beta1: neither version drops what the other keeps.
 func topologySchema(base *apiextensionsv1.JSONSchemaProps, kind string, scope apiextensionsv1.ResourceScope) *apiextensionsv1.JSONSchemaProps {
@@ -27,6 +27,7 @@ func topologySchema(base *apiextensionsv1.JSONSchemaProps, kind string, scope ap
 		})
 	})
 	addExtensions(schema, federated.V2Beta1, scope)
+	addStatus(schema, federated.V2Beta1)
 	edit(schema, "spec", addPlacementRules)
 	return schema
 }

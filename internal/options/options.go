@@ -53,6 +53,19 @@ type Options struct {
 	// FacadeTimeout bounds how long a member may take to answer a request that is not a watch.
 	FacadeTimeout time.Duration
 
+	// HandOverQuietPeriod is for how long nothing of upstream's must have been seen, after it stopped to propagate a type,
+	// before the push reconciler begins.
+	HandOverQuietPeriod time.Duration
+	// StorageSettlePeriod is how long after a change of the stored version an API server may still store an object in the
+	// former one.
+	StorageSettlePeriod time.Duration
+	// MemberQPS is how many requests a second the push reconciler sends to one member; 0 means no limit.
+	MemberQPS float32
+	// MemberTimeout bounds how long a member may take to answer the push reconciler.
+	MemberTimeout time.Duration
+	// MemberWorkers is how many objects the push reconciler writes to one member at a time.
+	MemberWorkers int
+
 	// CertDir holds tls.crt, tls.key and ca.crt. They are read again when they change.
 	CertDir string
 
@@ -75,6 +88,10 @@ func Default() Options {
 		FacadeTokenLifetime: 720 * time.Hour,
 		FacadeTokenGrace:    10 * time.Minute,
 		FacadeTimeout:       30 * time.Second,
+		HandOverQuietPeriod: 10 * time.Second,
+		StorageSettlePeriod: 65 * time.Second,
+		MemberTimeout:       15 * time.Second,
+		MemberWorkers:       32,
 		CertDir:             "/etc/cellfed/certs",
 	}
 }
@@ -95,6 +112,11 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&o.FacadeTokenLifetime, "facade-token-lifetime", o.FacadeTokenLifetime, "How long a cell's façade token is used before it is replaced.")
 	fs.DurationVar(&o.FacadeTokenGrace, "facade-token-grace", o.FacadeTokenGrace, "How long a replaced façade token is still good.")
 	fs.DurationVar(&o.FacadeTimeout, "facade-timeout", o.FacadeTimeout, "How long a member may take to answer a request that is not a watch.")
+	fs.DurationVar(&o.HandOverQuietPeriod, "handover-quiet-period", o.HandOverQuietPeriod, "How long nothing of upstream KubeFed's must have been seen, after it stopped to propagate a type, before the push reconciler begins.")
+	fs.DurationVar(&o.StorageSettlePeriod, "storage-settle-period", o.StorageSettlePeriod, "How long after a change of the version that a type is stored in an API server may still store an object in the former one: the time that a request may take.")
+	fs.Float32Var(&o.MemberQPS, "member-qps", o.MemberQPS, "How many requests a second the push reconciler sends to one member; 0 for no limit.")
+	fs.DurationVar(&o.MemberTimeout, "member-timeout", o.MemberTimeout, "How long a member may take to answer the push reconciler.")
+	fs.IntVar(&o.MemberWorkers, "member-workers", o.MemberWorkers, "How many objects the push reconciler writes to one member at a time.")
 	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt, read again when they change.")
 	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD, leave upstream's CRDs behind, and end. Stop every manager first: one that runs gives all of it back.")
 }
@@ -139,10 +161,19 @@ func (o *Options) Validate() field.ErrorList {
 		{"facade-token-lifetime", o.FacadeTokenLifetime},
 		{"facade-token-grace", o.FacadeTokenGrace},
 		{"facade-timeout", o.FacadeTimeout},
+		{"handover-quiet-period", o.HandOverQuietPeriod},
+		{"storage-settle-period", o.StorageSettlePeriod},
+		{"member-timeout", o.MemberTimeout},
 	} {
 		if duration.value <= 0 {
 			errs = append(errs, field.Invalid(flag(duration.name), duration.value.String(), "give a time above zero, such as 10m"))
 		}
+	}
+	if o.MemberQPS < 0 {
+		errs = append(errs, field.Invalid(flag("member-qps"), o.MemberQPS, "give a number above zero, or 0 for no limit"))
+	}
+	if o.MemberWorkers < 1 {
+		errs = append(errs, field.Invalid(flag("member-workers"), o.MemberWorkers, "give a number above zero, such as 32"))
 	}
 	if o.RemoveV2Beta1 {
 		return errs // Nothing is served.

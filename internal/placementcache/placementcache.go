@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/cellfed/cellfed/internal/federated"
 )
 
 // pageSize is how many objects a live list asks for at a time.
@@ -27,8 +29,8 @@ type Type struct {
 	Name string
 	// Kind is the kind of its objects.
 	Kind string
-	// Resource is what its objects are read as. It must be the version that is stored, or every read and every
-	// watch event is converted.
+	// Resource is what its objects are read as. It should be the version that is stored, or the API server converts
+	// what is read. Whatever it is, objects are in v1beta1 in the cache.
 	Resource schema.GroupVersionResource
 	// CRD is the UID of the CRD that serves it. Objects of a CRD of another UID have nothing to do with these.
 	CRD types.UID
@@ -168,32 +170,54 @@ func (c *Cache) Get(typeName, namespace, name string) (*unstructured.Unstructure
 	return i.get(namespace, name), true
 }
 
+// Type returns the type of that name, if the cache holds it or is about to.
+func (c *Cache) Type(name string) (Type, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if i := c.types[name]; i != nil {
+		return i.t, true
+	}
+	return Type{}, false
+}
+
 // Live reads the objects of a type in a namespace from the API server, for a decision that a cache that lags behind
-// must not make. A type that the API server does not serve has none.
+// must not make. A type that the API server does not serve has none. A type that it only serves in v1beta1 has those:
+// v2beta1 may have been taken back a moment ago.
 func (c *Cache) Live(ctx context.Context, t Type, namespace string) ([]Object, error) {
+	objects, served, err := c.live(ctx, t, namespace)
+	if served || err != nil || t.Resource.Group != federated.Group || t.Resource.Version == federated.V1Beta1 {
+		return objects, err
+	}
+	t.Resource.Version = federated.V1Beta1
+	objects, _, err = c.live(ctx, t, namespace)
+	return objects, err
+}
+
+// live reports false if the API server does not serve the type in its version.
+func (c *Cache) live(ctx context.Context, t Type, namespace string) ([]Object, bool, error) {
 	var objects []Object
 	options := metav1.ListOptions{Limit: pageSize}
 	for {
 		list, err := c.client.Resource(t.Resource).Namespace(namespace).List(ctx, options)
 		switch {
 		case apierrors.IsNotFound(err):
-			return nil, nil
+			return nil, false, nil
 		case apierrors.IsResourceExpired(err) && options.Continue != "":
 			// The pages that are left cannot be had at the first page's moment. All at once can.
 			objects, options = nil, metav1.ListOptions{}
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("list %s in namespace %q: %w", t.Resource.GroupResource(), namespace, err)
+			return nil, false, fmt.Errorf("list %s in namespace %q: %w", t.Resource.GroupResource(), namespace, err)
 		}
 		for n := range list.Items {
 			stripped, err := Strip(&list.Items[n])
 			if err != nil {
-				return nil, fmt.Errorf("list %s in namespace %q: %w", t.Resource.GroupResource(), namespace, err)
+				return nil, false, fmt.Errorf("list %s in namespace %q: %w", t.Resource.GroupResource(), namespace, err)
 			}
 			objects = append(objects, Object{Type: t, Unstructured: stripped.(*unstructured.Unstructured)})
 		}
 		if options.Continue = list.GetContinue(); options.Continue == "" {
-			return objects, nil
+			return objects, true, nil
 		}
 	}
 }

@@ -31,6 +31,7 @@ func newClient(objects ...runtime.Object) *fake.FakeDynamicClient {
 	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		configMaps.Resource: "FederatedConfigMapList",
 		secrets.Resource:    "FederatedSecretList",
+		{Group: "types.kubefed.io", Version: "v2beta1", Resource: "federatedconfigmaps"}: "FederatedConfigMapList",
 	}, objects...)
 }
 
@@ -292,5 +293,41 @@ func TestLive(t *testing.T) {
 				t.Errorf("%s: %q in %d calls, want %q in %d", tc.reason, got, calls, tc.want, len(tc.answers))
 			}
 		})
+	}
+}
+
+// A type that is not served in v2beta1 any more is not one without objects: what still places a cell must be seen.
+func TestLiveTakenBack(t *testing.T) {
+	stored := configMaps
+	stored.Resource.Version = "v2beta1"
+	client := newClient(newObject("FederatedConfigMap", "shop", "cfg", placedOn("shop.a")))
+	client.PrependReactor("list", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		if action.GetResource().Version == "v1beta1" {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewNotFound(stored.Resource.GroupResource(), "")
+	})
+	objects, err := New(client).Live(t.Context(), stored, "shop")
+	if err != nil || len(objects) != 1 || objects[0].GetName() != "cfg" {
+		t.Errorf("got %v, %v", objects, err)
+	}
+}
+
+// A type whose stored version changes is read in the new one.
+func TestStoredVersionFollowed(t *testing.T) {
+	c, changes := started(t, newClient())
+	ensure(t, c, configMaps)
+	expect(t, changes, Change{Type: configMaps})
+	stored := configMaps
+	stored.Resource.Version = "v2beta1"
+	if got, ok := c.Type("configmaps"); !ok || got != configMaps {
+		t.Errorf("it holds %+v, %t", got, ok)
+	}
+	ensure(t, c, stored)
+	if got, ok := c.Type("configmaps"); !ok || got != stored {
+		t.Errorf("it holds %+v, %t", got, ok)
+	}
+	if _, ok := c.Type("none"); ok {
+		t.Error("it holds a type that nobody has named")
 	}
 }

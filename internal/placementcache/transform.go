@@ -1,16 +1,25 @@
 package placementcache
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/federated"
 )
 
-// Strip is a cache.TransformFunc. Of a federated object in v1beta1 it keeps what says where the object is placed and
-// where upstream KubeFed has put it: identity, generation, deletion, finalizers, the label that marks what cellfed
-// generated, topology type, placement, and of the status the observed generation and the clusters' names. Everything
-// else goes, the template above all, because there can be many thousands of such objects. What is not an unstructured
-// object comes back as it is.
+// heldStatus is the status of a cluster that the placement mask keeps as it is.
+const heldStatus = "Held"
+
+// Strip is a cache.TransformFunc. Of a federated object it keeps what says where the object is placed and where it has been
+// put: identity, generation, deletion, finalizers, the label that marks what cellfed generated, topology type, placement,
+// and of the status the observed generation, the clusters' names, and which of them are held. Everything else goes, the
+// template above all, because there can be many thousands of such objects.
+//
+// An object in v2beta1 becomes one in v1beta1, so that whoever reads the cache sees one form whatever is stored. What is not
+// an unstructured object comes back as it is.
 func Strip(object any) (any, error) {
 	u, ok := object.(*unstructured.Unstructured)
 	if !ok {
@@ -35,9 +44,33 @@ func Strip(object any) (any, error) {
 		keep(u.Object, out.Object, path)
 	}
 	if status, ok := u.Object["status"].(map[string]any); ok {
-		if clusters, ok := status["clusters"].([]any); ok {
-			sub(out.Object, "status")["clusters"] = clusterNames(clusters)
+		for _, key := range []string{"clusters", "topologies"} {
+			if items, ok := status[key].([]any); ok {
+				sub(out.Object, "status")[key] = namesOf(items)
+			}
 		}
+	}
+	if out.GetAPIVersion() == federated.APIVersionV2Beta1 {
+		return convert(out)
+	}
+	return out, nil
+}
+
+// convert returns the object in v1beta1.
+func convert(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	fail := func(err error) (*unstructured.Unstructured, error) {
+		return nil, fmt.Errorf("convert %s %s/%s to v1beta1: %w", object.GetKind(), object.GetNamespace(), object.GetName(), err)
+	}
+	raw, err := json.Marshal(object.Object)
+	if err != nil {
+		return fail(err)
+	}
+	if raw, err = federated.Convert(raw, federated.V1Beta1); err != nil {
+		return fail(err)
+	}
+	out := &unstructured.Unstructured{}
+	if err := json.Unmarshal(raw, &out.Object); err != nil {
+		return fail(err)
 	}
 	return out, nil
 }
@@ -72,13 +105,19 @@ func sub(object map[string]any, key string) map[string]any {
 	return made
 }
 
-// clusterNames returns the items without the members' own status.
-func clusterNames(items []any) []any {
+// namesOf returns the items without the members' own status.
+func namesOf(items []any) []any {
 	names := make([]any, 0, len(items))
 	for _, item := range items {
-		if cluster, ok := item.(map[string]any); ok {
-			names = append(names, map[string]any{"name": cluster["name"]})
+		cluster, ok := item.(map[string]any)
+		if !ok {
+			continue
 		}
+		kept := map[string]any{"name": cluster["name"]}
+		if cluster["status"] == heldStatus {
+			kept["status"] = heldStatus
+		}
+		names = append(names, kept)
 	}
 	return names
 }

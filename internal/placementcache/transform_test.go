@@ -6,13 +6,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 )
 
 func parse(t *testing.T, content string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(content), &u.Object); err != nil {
+	raw, err := yaml.YAMLToJSON([]byte(content))
+	if err == nil {
+		// Whole numbers are what the API machinery takes them for.
+		err = json.Unmarshal(raw, &u.Object)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return u
@@ -84,6 +90,43 @@ status:
 			reason: "what is malformed is left to whoever reads it",
 			object: `{metadata: {name: a}, spec: {placement: everywhere}, status: {clusters: nowhere, observedGeneration: x}}`,
 			want:   `{metadata: {name: a}, spec: {placement: everywhere}, status: {observedGeneration: x}}`,
+		},
+		"Topologies": {
+			reason: "v2beta1 becomes v1beta1, which says the same, and what is held is told from what is not",
+			object: `
+apiVersion: types.kubefed.io/v2beta1
+kind: FederatedConfigMap
+metadata: {name: cfg, namespace: shop, generation: 3, resourceVersion: "7"}
+spec:
+  topologyType: cell
+  placement: {topologies: [{name: a}, {name: "cluster:x"}], topologySelector: {matchLabels: {x: "y"}}}
+  placementMask: {topologies: []}
+  template: {data: {big: x}}
+status:
+  observedGeneration: 2
+  topologies: [{name: a, status: Held, generation: 1, message: m}, {name: b, status: X}]`,
+			want: `
+apiVersion: types.kubefed.io/v1beta1
+kind: FederatedConfigMap
+metadata: {name: cfg, namespace: shop, generation: 3, resourceVersion: "7"}
+spec:
+  topologyType: cell
+  placement:
+    clusters: [{name: shop.a}, {name: x}]
+    clusterSelector: {matchLabels: {x: "y", cellfed.io/namespace: shop, cellfed.io/topology-type: cell}}
+status:
+  observedGeneration: 2
+  clusters: [{name: shop.a, status: Held}, {name: shop.b}]`,
+		},
+		"TopologiesEmpty": {
+			reason: "an empty list means in v2beta1 what it means in v1beta1, and an absent type is spelt out",
+			object: `{apiVersion: types.kubefed.io/v2beta1, metadata: {name: a, namespace: shop}, spec: {placement: {topologies: []}}}`,
+			want:   `{apiVersion: types.kubefed.io/v1beta1, metadata: {name: a, namespace: shop}, spec: {topologyType: cluster, placement: {clusters: []}}}`,
+		},
+		"TopologiesMalformed": {
+			reason: "what is malformed is left in v2beta1 too",
+			object: `{apiVersion: types.kubefed.io/v2beta1, metadata: {name: a, namespace: shop}, spec: {topologyType: cell, placement: everywhere}}`,
+			want:   `{apiVersion: types.kubefed.io/v1beta1, metadata: {name: a, namespace: shop}, spec: {topologyType: cell, placement: everywhere}}`,
 		},
 		"NoSpec": {
 			reason: "a spec that is no object has no placement",

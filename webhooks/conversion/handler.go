@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -123,7 +124,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	result := h.answer(ctx, w, b, r, pieces, err)
 
-	to := r.to
+	// The review's own text is a view of a buffer that is used again.
+	to := strings.Clone(r.to)
 	if to == "" {
 		to = unknownVersion
 	}

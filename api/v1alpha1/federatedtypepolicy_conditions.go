@@ -1,0 +1,58 @@
+package v1alpha1
+
+const (
+	// ConditionPropagating says whether the one that is to propagate the type does. It stands on a
+	// FederatedTypePolicy.
+	ConditionPropagating ConditionType = "Propagating"
+
+	// ConditionValid says whether all of a FederatedTypePolicy's spec can be followed. What can be is.
+	ConditionValid ConditionType = "Valid"
+)
+
+const (
+	// ReasonCellfed goes with a true Propagating: the push reconciler propagates the type.
+	ReasonCellfed ConditionReason = "Cellfed"
+	// ReasonKubeFed goes with a true Propagating: upstream KubeFed propagates the type.
+	ReasonKubeFed ConditionReason = "KubeFed"
+
+	// ReasonHandingOver means that upstream KubeFed is being told to let go of the type.
+	ReasonHandingOver ConditionReason = "HandingOver"
+	// ReasonWaitingForKubeFed means that upstream KubeFed has not yet reported that it stopped, or started.
+	ReasonWaitingForKubeFed ConditionReason = "WaitingForKubeFed"
+	// ReasonKubeFedDraining means that upstream KubeFed reported that it stopped, and that what it had begun may
+	// still be written.
+	ReasonKubeFedDraining ConditionReason = "KubeFedDraining"
+	// ReasonStarting means that the type is the push reconciler's, which is about to start.
+	ReasonStarting ConditionReason = "Starting"
+	// ReasonHandingBack means that the push reconciler has stopped, and upstream KubeFed has not started.
+	ReasonHandingBack ConditionReason = "HandingBack"
+	// ReasonKubeFedNotRunning means that the type is upstream KubeFed's, which does not run.
+	ReasonKubeFedNotRunning ConditionReason = "KubeFedNotRunning"
+	// ReasonPropagationDisabled means that the type is upstream KubeFed's, and that somebody disabled its
+	// FederatedTypeConfig.
+	ReasonPropagationDisabled ConditionReason = "PropagationDisabled"
+	// ReasonFederatedTypeConfigEnabled means that somebody enabled the FederatedTypeConfig of a type that was handed
+	// over. The push reconciler has stopped, and takes the type over again.
+	ReasonFederatedTypeConfigEnabled ConditionReason = "FederatedTypeConfigEnabled"
+	// ReasonFederatedTypeConfigNotFound means that no FederatedTypeConfig has the policy's name.
+	ReasonFederatedTypeConfigNotFound ConditionReason = "FederatedTypeConfigNotFound"
+	// ReasonFederatedTypeConfigTerminating means that the FederatedTypeConfig is being deleted.
+	ReasonFederatedTypeConfigTerminating ConditionReason = "FederatedTypeConfigTerminating"
+	// ReasonNotServed means that the type's CRD does not serve v2beta1 as it should, which the push reconciler needs.
+	ReasonNotServed ConditionReason = "NotServed"
+
+	// ReasonValid goes with a true Valid.
+	ReasonValid ConditionReason = "Valid"
+	// ReasonInvalid goes with a false Valid.
+	ReasonInvalid ConditionReason = "Invalid"
+)
+
+const (
+	// HandoverFinalizer keeps a FederatedTypePolicy until its type was handed back to upstream KubeFed.
+	HandoverFinalizer = "cellfed.io/handover"
+
+	// HandedOverAnnotation stands, with the value "true", on a FederatedTypeConfig whose spec.propagation is Disabled
+	// on behalf of a FederatedTypePolicy. It tells a type that is to be enabled when it is handed back from one that
+	// somebody disabled and that stays so.
+	HandedOverAnnotation = "cellfed.io/handed-over"
+)

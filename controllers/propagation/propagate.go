@@ -1,0 +1,398 @@
+package propagation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/engine"
+	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/member"
+	"github.com/cellfed/cellfed/internal/report"
+	"github.com/cellfed/cellfed/internal/scope"
+)
+
+const kubeFedLabel = v1alpha1.KubeFedManagedLabel
+
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = time.Minute
+	// freeRepairs is how often the same is written in a row before somebody in the member who keeps changing it is
+	// written against less and less often.
+	freeRepairs = 5
+	// forgetRepairs is after how long of peace that is forgotten.
+	forgetRepairs = 10 * lastRetry
+)
+
+// Propagator makes a federated object right in one topology.
+type Propagator struct {
+	Host    Host
+	Members Members
+	Queues  Queues
+	Ledger  *Ledger
+	Events  *Events
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// Reconcile gathers what host and member say, decides, does one thing in the member, and records what came of it.
+func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.Result, error) {
+	run, leave, ok := p.Queues.Enter(key.Type)
+	if !ok {
+		return reconcile.Result{}, nil
+	}
+	defer leave()
+	s, wait, err := p.gather(ctx, run, key)
+	if err != nil || wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, err
+	}
+	if s == nil {
+		p.drop(key)
+		return reconcile.Result{}, nil
+	}
+	if o := s.object; o != nil && !slices.Contains(o.Finalizers, federated.Finalizer) {
+		// Nothing is written for an object that could go without it being taken back: it comes again when it is planned.
+		// One that is being deleted is not waited for any more, and what is left of it is released when it is gone.
+		if !o.Deleting {
+			p.Queues.Plan(engine.PriorityChange, key.ObjectKey)
+		}
+		return reconcile.Result{}, nil
+	}
+	for {
+		next := decide(s)
+		again, wait, err := p.act(ctx, run, s, &next)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		if again {
+			continue
+		}
+		if wait > 0 {
+			return reconcile.Result{RequeueAfter: wait}, nil
+		}
+		return reconcile.Result{RequeueAfter: p.record(s, next)}, nil
+	}
+}
+
+// gather returns the situation, nil where the object has nothing to do with the topology, or how long to wait for a
+// cache that does not know yet.
+func (p *Propagator) gather(ctx context.Context, run *engine.Running, key engine.Key) (*situation, time.Duration, error) {
+	t, ok := p.Host.Topology(key.Topology)
+	if !ok || !propagated(p.Host, run, key.ObjectKey) {
+		return nil, 0, nil
+	}
+	s := &situation{key: key, target: run.Target, policy: run.Policy().Render, topology: t}
+	var known bool
+	var err error
+	if s.object, known, err = p.Host.Object(run, key.ObjectKey); err != nil {
+		return nil, 0, reconcile.TerminalError(err)
+	}
+	if s.object == nil && !known {
+		return nil, cacheDelay, nil
+	}
+	namespace, err := p.Host.Namespace(ctx, key.Namespace)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case namespace == nil && s.object != nil:
+		return nil, cacheDelay, nil
+	case namespace == nil, !scope.Eligible(key.Namespace, namespace.Labels, t.Topology):
+		return nil, 0, nil
+	}
+	s.hostNamespace = string(namespace.UID)
+	if s.object != nil {
+		if wait, err := p.place(run, s); err != nil || wait > 0 {
+			return nil, wait, err
+		}
+	}
+	p.look(run, s)
+	if entry, ok := p.Ledger.Get(key); ok && entry.Member == t.Member && (s.object == nil || entry.UID == s.object.UID) {
+		s.before = entry
+	}
+	if s.adopts, err = p.Host.Adopts(ctx); err != nil {
+		return nil, 0, err
+	}
+	return s, 0, nil
+}
+
+// place decides whether the object belongs in the topology. One that nobody can place touches nothing, which is reported
+// on the object.
+func (p *Propagator) place(run *engine.Running, s *situation) (time.Duration, error) {
+	fedNamespace, known, err := federatedNamespace(p.Host, run, s.key.Namespace)
+	if err != nil {
+		return 0, reconcile.TerminalError(err)
+	}
+	if !known {
+		return cacheDelay, nil
+	}
+	placed, err := scope.Place(s.object, fedNamespace, run.Namespaced, []scope.Topology{s.topology.Topology})
+	if err != nil {
+		return 0, nil // The zero decision touches nothing.
+	}
+	s.decision = scope.Decide(s.object, placed[s.key.Topology], s.key.Topology)
+	return 0, nil
+}
+
+// look adds what the member's cache says.
+func (p *Propagator) look(run *engine.Running, s *situation) {
+	name := s.topology.Member
+	if healthy, why := p.Members.Healthy(name); !healthy {
+		s.trouble = why
+	}
+	if s.topology.Blocked != "" {
+		s.trouble = s.topology.Blocked
+		return
+	}
+	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
+	live, known := p.Members.Get(name, run.Member, namespace, object)
+	s.live = live
+	if !known && s.trouble == "" {
+		if s.unread = p.Members.Trouble(name, run.Member); s.unread == "" {
+			s.unread = "the objects of the member have not been read yet"
+		}
+	}
+}
+
+// act does one thing in the member. It reports true when the situation is another and is to be decided anew. What a
+// request has come to is in the step.
+func (p *Propagator) act(ctx context.Context, run *engine.Running, s *situation, next *step) (again bool, wait time.Duration, err error) {
+	name := s.topology.Member
+	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
+	switch next.verb {
+	case verbCreate:
+		made, err := p.Members.Create(ctx, name, run.Member, next.desired)
+		if apierrors.IsAlreadyExists(err) && !s.asked {
+			return p.ask(ctx, run, s, next)
+		}
+		p.wrote(s, next, made, federated.StatusCreationFailed, err)
+	case verbApply:
+		if wait := s.before.NotBefore.Sub(p.Clock.Now()); wait > 0 && s.before.Repairs > freeRepairs {
+			return false, wait, nil
+		}
+		made, err := p.Members.Apply(ctx, name, run.Member, next.desired, s.live, next.pin)
+		if apierrors.IsConflict(err) {
+			return false, conflictDelay, nil
+		}
+		p.wrote(s, next, made, federated.StatusUpdateFailed, err)
+	case verbDelete:
+		p.remove(ctx, run, s, next)
+	case verbRelease:
+		return p.release(ctx, run, s, next)
+	case verbAsk:
+		s.live, err = p.Members.Read(ctx, name, run.Member, namespace, object)
+		if err != nil {
+			p.failed(s, next, federated.StatusRetrievalFailed, err)
+			return false, 0, nil
+		}
+		s.asked = true
+		return true, 0, nil
+	}
+	return false, 0, nil
+}
+
+// ask reads what is in the way of a creation.
+func (p *Propagator) ask(ctx context.Context, run *engine.Running, s *situation, next *step) (bool, time.Duration, error) {
+	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
+	live, err := p.Members.Read(ctx, s.topology.Member, run.Member, namespace, object)
+	if err != nil {
+		p.failed(s, next, federated.StatusRetrievalFailed, err)
+		return false, 0, nil
+	}
+	if live == nil {
+		return false, conflictDelay, nil // It has gone in between.
+	}
+	s.live, s.asked = live, true
+	return true, 0, nil
+}
+
+// wrote records the answer to a creation or an apply.
+func (p *Propagator) wrote(s *situation, next *step, made *member.Object, status string, err error) {
+	if err != nil {
+		p.failed(s, next, status, err)
+		return
+	}
+	repairs := 0
+	now := p.Clock.Now()
+	if strings.HasPrefix(s.before.Settled, next.digest+"@") && now.Sub(s.before.Wrote) < forgetRepairs {
+		repairs = s.before.Repairs + 1
+	}
+	s.before.Repairs, s.before.Wrote, s.before.NotBefore = repairs, now, time.Time{}
+	if repairs > freeRepairs {
+		s.before.NotBefore = now.Add(backoff(repairs - freeRepairs))
+	}
+	s.before.Settled = next.digest + "@" + made.GetResourceVersion()
+	next.report = true
+	next.outcome = report.Outcome{
+		Generation: s.object.Generation, Changed: true,
+		AppliedVersion: appliedVersion(next.digest, made.Unstructured),
+	}
+}
+
+// remove deletes what the member holds.
+func (p *Propagator) remove(ctx context.Context, run *engine.Running, s *situation, next *step) {
+	options, err := deleteOptions(s)
+	if err != nil {
+		p.failed(s, next, federated.StatusDeletionFailed, err)
+		return
+	}
+	gone, err := p.Members.Delete(ctx, s.topology.Member, run.Member, s.live, options)
+	if err != nil {
+		p.failed(s, next, federated.StatusDeletionFailed, err)
+		return
+	}
+	generation, applied := s.last()
+	if gone {
+		next.gone = s.object.Deleting
+		return
+	}
+	*next = reported(federated.StatusWaitingForRemoval, "", generation, applied)
+	next.outcome.Changed = true
+}
+
+// release takes away what marks the object as the topology's. Of an object whose federated object seems to be gone the
+// host is asked first: a cache may be behind.
+func (p *Propagator) release(ctx context.Context, run *engine.Running, s *situation, next *step) (bool, time.Duration, error) {
+	if s.object == nil {
+		exists, err := p.Host.Exists(ctx, run, s.key.ObjectKey)
+		if err != nil {
+			return false, 0, err
+		}
+		if exists {
+			return false, cacheDelay, nil
+		}
+	}
+	switch err := p.Members.Release(ctx, s.topology.Member, run.Member, s.live, labelsOf(s.topology.Topology)); {
+	case apierrors.IsConflict(err):
+		return false, conflictDelay, nil
+	case err != nil && !apierrors.IsNotFound(err):
+		if s.object == nil {
+			return false, 0, fmt.Errorf("release an object in member %q: %w", s.topology.Member, err)
+		}
+		p.failed(s, next, federated.StatusLabelRemovalFailed, err)
+	default:
+		next.gone = s.object != nil && s.object.Deleting
+	}
+	return false, 0, nil
+}
+
+// failed makes a failure the outcome of a step.
+func (p *Propagator) failed(s *situation, next *step, status string, err error) {
+	generation, applied := s.last()
+	switch {
+	case errors.Is(err, member.ErrUnhealthy):
+		status = federated.StatusClusterNotReady
+	case errors.Is(err, context.DeadlineExceeded):
+		status = timedOut(status)
+	}
+	*next = reported(status, message(err), generation, applied)
+}
+
+// timedOut is upstream's word for a failure that is the lack of an answer.
+func timedOut(status string) string {
+	switch status {
+	case federated.StatusCreationFailed:
+		return federated.StatusCreationTimedOut
+	case federated.StatusUpdateFailed:
+		return federated.StatusUpdateTimedOut
+	case federated.StatusDeletionFailed:
+		return federated.StatusDeletionTimedOut
+	case federated.StatusLabelRemovalFailed:
+		return federated.StatusLabelRemovalTimedOut
+	default:
+		return status
+	}
+}
+
+// message is what of an error people are told: an API server's own words where it has any.
+func message(err error) string {
+	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
+		return status.Status().Message
+	}
+	return err.Error()
+}
+
+// record puts what was found into the ledger, tells who has to know, and returns after which time to try again.
+func (p *Propagator) record(s *situation, done step) time.Duration {
+	if done.event != "" && (done.report && done.outcome.Changed || done.verb == verbRelease) {
+		p.Events.Propagated(s, done.event)
+	}
+	if s.object == nil || !done.report && !done.gone {
+		p.drop(s.key)
+		if done.verb != verbNone {
+			// The status may list what was there a moment ago, also where this process has never found anything.
+			p.Queues.Report(s.key.ObjectKey)
+		}
+		return 0
+	}
+	entry := s.before
+	entry.UID, entry.Observed, entry.Member = s.object.UID, s.object.Generation, s.topology.Member
+	entry.Gone, entry.Outcome = done.gone, done.outcome
+	// Of what no cache holds nobody tells when it is gone.
+	retry := retried(done.outcome.Status) || s.asked && done.outcome.Status == federated.StatusWaitingForRemoval
+	if retry {
+		entry.Failures++
+	} else {
+		entry.Failures = 0
+	}
+	if p.Ledger.Set(s.key, entry) || done.outcome.Changed {
+		p.Queues.Report(s.key.ObjectKey)
+	}
+	if failing(done.outcome.Status) && s.before.Outcome.Status != done.outcome.Status {
+		p.Events.Failed(s, done.outcome)
+	}
+	if retry {
+		return backoff(entry.Failures)
+	}
+	return 0
+}
+
+func (p *Propagator) drop(key engine.Key) {
+	if p.Ledger.Drop(key) {
+		p.Queues.Report(key.ObjectKey)
+	}
+}
+
+// retried says whether a failure may mend itself without anything that would be noticed.
+func retried(status string) bool {
+	switch status {
+	case federated.StatusCreationFailed, federated.StatusUpdateFailed, federated.StatusDeletionFailed,
+		federated.StatusLabelRemovalFailed, federated.StatusRetrievalFailed, federated.StatusAlreadyExists,
+		federated.StatusManagedLabelFalse,
+		federated.StatusCreationTimedOut, federated.StatusUpdateTimedOut, federated.StatusDeletionTimedOut,
+		federated.StatusLabelRemovalTimedOut:
+		return true
+	}
+	return false
+}
+
+// failing says whether a status is a failure that people should hear of. That a cluster is not ready its KubeFedCluster
+// says.
+func failing(status string) bool {
+	switch status {
+	case federated.StatusOK, federated.StatusHeld, federated.StatusWaitingForRemoval, federated.StatusClusterNotReady,
+		federated.StatusCachedRetrievalFailed:
+		return false
+	}
+	return true
+}
+
+func backoff(failures int) time.Duration {
+	if failures > 10 {
+		return lastRetry
+	}
+	return min(firstRetry<<max(failures-1, 0), lastRetry)
+}
+
+// keyOf returns the name under which a federated object is known to Kubernetes.
+func keyOf(key engine.ObjectKey) types.NamespacedName {
+	return types.NamespacedName{Namespace: key.Namespace, Name: key.Name}
+}

@@ -1,0 +1,146 @@
+package propagation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/engine"
+	"github.com/cellfed/cellfed/internal/member"
+)
+
+// Options are what the push reconciler needs.
+type Options struct {
+	// KubeFedNamespace is where KubeFedClusters, their Secrets and FederatedTypeConfigs are.
+	KubeFedNamespace string
+	// Pool holds the connections to members.
+	Pool *member.Pool
+	// MemberQPS is how many requests a second are sent to a member; zero means as many as there are.
+	MemberQPS float32
+	// MemberTimeout is how long a member may take to answer; zero means the default of package member.
+	MemberTimeout time.Duration
+	// MemberWorkers is how many objects are written to a member at a time; zero means the engine's default.
+	MemberWorkers int
+}
+
+// What the push reconciler needs on the types that are known beforehand. Federated objects, their status and finalizers it
+// reads and patches by the ClusterRole that aggregates; what it writes to members it writes with the members' credentials.
+//
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cellfed.io,resources=cells,verbs=get;list;watch
+// +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=kubefedclusters;federatedtypeconfigs;kubefedconfigs,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=kube-federation-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager adds the push reconciler to the manager. It propagates the types that the engine, which is returned,
+// is told to. The members, too, are for others to use.
+func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *member.Clusters, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.QPS = -1 // The host's API server has priority and fairness.
+	dynamicClient, err := dynamic.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the push reconciler: make a dynamic client: %w", err)
+	}
+	log := mgr.GetLogger().WithName("propagation")
+	ledger, registry, observer := NewLedger(), &registry{}, &observer{}
+	clusters := member.NewClusters(options.Pool, member.Options{
+		QPS: options.MemberQPS, Timeout: options.MemberTimeout, Log: log,
+		OnEvent: observer.event, OnSynced: observer.synced, OnHealthy: observer.health, OnUnhealthy: observer.health,
+	})
+	metrics, err := NewMetrics(metrics.Registry)
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
+	}
+	planner, propagator, reporter := &Planner{}, &Propagator{}, &Reporter{}
+	e := engine.New(engine.Options{
+		Client: dynamicClient, Members: clusters, MemberWorkers: options.MemberWorkers, Log: log,
+		Reconcilers: engine.Reconcilers{Plan: planner, Propagate: propagator, Report: reporter},
+		Stopped:     ledger.ForgetType,
+	})
+	observer.engine, observer.members = e, clusters
+	host := &hostCluster{client: mgr.GetClient(), dynamic: dynamicClient, engine: e, namespace: options.KubeFedNamespace, registry: registry}
+	realClock := clock.RealClock{}
+	events := &Events{Recorder: mgr.GetEventRecorder("cellfed-propagation")}
+	*planner = Planner{Host: host, Members: clusters, Queues: e, Ledger: ledger}
+	*propagator = Propagator{Host: host, Members: &measured{clusters, metrics}, Queues: e, Ledger: ledger, Events: events, Clock: realClock}
+	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Settle: defaultSettle, Gap: defaultGap}
+	topologies := &Topologies{
+		client: mgr.GetClient(), namespace: options.KubeFedNamespace, registry: registry, engine: e,
+		members: &keeper{reader: mgr.GetClient(), clusters: clusters}, joined: map[string]bool{},
+		look: observer.look,
+	}
+	if err := errors.Join(mgr.Add(e), mgr.Add(&closer{clusters}), setupTopologies(mgr, topologies)); err != nil {
+		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
+	}
+	return e, clusters, nil
+}
+
+// closer ends the members' caches with the manager.
+type closer struct{ clusters *member.Clusters }
+
+// NeedLeaderElection says that the caches are the leader's, who fills them.
+func (c *closer) NeedLeaderElection() bool { return true }
+
+// Start waits for the end.
+func (c *closer) Start(ctx context.Context) error {
+	<-ctx.Done()
+	c.clusters.Close()
+	return nil
+}
+
+func setupTopologies(mgr ctrl.Manager, r *Topologies) error {
+	one := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{}}
+	})
+	inNamespace := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetNamespace() == r.namespace })
+	registered := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetLabels()[v1alpha1.GeneratedLabel] == "" })
+	namespaces := predicate.NewPredicateFuncs(func(o client.Object) bool { return o.GetName() == namespacesType })
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("topologies").
+		Watches(&fedv1b1.KubeFedCluster{}, one, builder.WithPredicates(inNamespace,
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}))).
+		Watches(&v1alpha1.Cell{}, one).
+		Watches(&corev1.Secret{}, one, builder.WithPredicates(inNamespace, registered)).
+		Watches(&fedv1b1.FederatedTypeConfig{}, one, builder.WithPredicates(inNamespace, namespaces, predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Namespace{}, &namespaceLabels{r.engine}).
+		Complete(r)
+}
+
+// namespaceLabels looks again at the objects of a Namespace whose labels have changed: they say whose it is.
+type namespaceLabels struct{ engine feeder }
+
+func (h *namespaceLabels) Create(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	if !e.IsInInitialList {
+		h.engine.PlanAll("", e.Object.GetName(), engine.PriorityChange)
+	}
+}
+
+func (h *namespaceLabels) Update(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	if !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) {
+		h.engine.PlanAll("", e.ObjectNew.GetName(), engine.PriorityChange)
+	}
+}
+
+func (h *namespaceLabels) Delete(context.Context, event.DeleteEvent, workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+}
+
+func (h *namespaceLabels) Generic(context.Context, event.GenericEvent, workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+}
