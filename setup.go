@@ -81,6 +81,7 @@ func newManager(config *rest.Config, opts options.Options, certificates *certs.W
 		Cache:                   cache.Options{ByObject: byObject(opts.KubeFedNamespace)},
 		Metrics:                 measured,
 		HealthProbeBindAddress:  opts.HealthAddress,
+		PprofBindAddress:        opts.PprofAddress,
 		WebhookServer:           webhook.NewServer(webhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){serve}}),
 		LeaderElection:          opts.LeaderElect,
 		LeaderElectionNamespace: leaderNamespace,
@@ -131,14 +132,14 @@ func setupWebhooks(mgr ctrl.Manager) {
 }
 
 // fence returns why a resource is not to be written through the façade: cellfed propagates its type. It reads from the
-// manager's cache.
-func fence(reader client.Reader, namespace string) func(group, resource string) string {
-	return func(group, resource string) string {
+// manager's cache, which a replica that does not lead fills at the first question.
+func fence(reader client.Reader, namespace string) func(ctx context.Context, group, resource string) string {
+	return func(ctx context.Context, group, resource string) string {
 		var policies v1alpha1.FederatedTypePolicyList
 		var configs kubefedv1beta1.FederatedTypeConfigList
 		err := errors.Join(
-			reader.List(context.Background(), &policies, client.InNamespace(namespace)),
-			reader.List(context.Background(), &configs, client.InNamespace(namespace)))
+			reader.List(ctx, &policies, client.InNamespace(namespace)),
+			reader.List(ctx, &configs, client.InNamespace(namespace)))
 		if err != nil {
 			return "it is not known who propagates it: " + err.Error()
 		}

@@ -80,6 +80,9 @@ func serveConversions(ctx context.Context, opts options.Options) (stop func(), e
 		select {
 		case err := <-ended:
 			cancel()
+			if err == nil {
+				err = context.Cause(ctx)
+			}
 			return nil, fmt.Errorf("serve at %s: %w: stop every manager first", opts.WebhookAddress, err)
 		case <-time.After(startedPoll):
 		}

@@ -33,7 +33,7 @@ spec:
 // that same namespace of that same member.
 func TestCoexistence(t *testing.T) {
 	env := environment(t)
-	user := newTenant(t, env, "existing-user")
+	user := newUser(t, env, "existing-user")
 	user.create(fmt.Sprintf(existingUser, user.namespace, hangzhou))
 	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster"})
 

@@ -28,7 +28,11 @@ func TestKubectlThroughFacade(t *testing.T) {
 	cell := s.cellKubectl("rz00a")
 
 	t.Run("Read", func(t *testing.T) { s.on(t).readThroughFacade(cell) })
-	t.Run("Write", func(t *testing.T) { s.on(t).writeThroughFacade(cell) })
+	if pushed() {
+		t.Run("Fence", func(t *testing.T) { s.on(t).fencedByFacade(cell) })
+	} else {
+		t.Run("Write", func(t *testing.T) { s.on(t).writeThroughFacade(cell) })
+	}
 	t.Run("Refusals", func(t *testing.T) { s.on(t).refusedByFacade(cell) })
 	t.Run("Revocation", func(t *testing.T) { s.on(t).revoked(cell) })
 }
@@ -140,6 +144,21 @@ data: {level: info}
 	s.must(gone(member.Get(s.ctx, key, got)))
 }
 
+// fenced is what the façade says of a kind that cellfed propagates: whoever writes through it is, for all that it knows,
+// upstream.
+const fenced = "cellfed propagates it"
+
+// fencedByFacade writes kinds that cellfed propagates, which is refused, and one that nobody does.
+func (s *tenant) fencedByFacade(cell *framework.Kubectl) {
+	in := "-n " + s.namespace + " "
+	s.refused(cell, "", in+"create configmap hello --from-literal=a=b", fenced, "FederatedTypePolicy")
+	s.refused(cell, "", in+`patch deployment pay --type=merge -p {"spec":{"replicas":0}}`, fenced)
+	s.refused(cell, "", in+"delete configmap pay", fenced)
+	s.want(cell, "", in+"create role reader --verb=get --resource=pods", "created")
+	s.want(cell, "", in+"delete role reader", "deleted")
+	s.want(cell, "", in+"get deployment pay", "2/2")
+}
+
 func (s *tenant) refusedByFacade(cell *framework.Kubectl) {
 	in := "-n " + s.namespace + " "
 	other := s.cellKubectl("rz00b")
@@ -148,7 +167,7 @@ func (s *tenant) refusedByFacade(cell *framework.Kubectl) {
 	s.refused(cell, "", "create namespace elsewhere", "orbidden")
 	s.refused(cell, "", "create clusterrole all --verb=get --resource=pods", "orbidden")
 	s.want(cell, "", "get clusterroles", "No resources found")
-	s.refused(cell, "", in+"label configmap pay cellfed.io/cell=rz00b --overwrite", "cellfed.io/cell")
+	s.refused(cell, "", in+"label configmap pay cellfed.io/cell=rz00b --overwrite", map[bool]string{false: "cellfed.io/cell", true: fenced}[pushed()])
 
 	// The token of one cell is not good for another.
 	config, err := s.env.Cellfed.CellConfig(s.ctx, s.namespace, "rz00b")

@@ -53,8 +53,12 @@ func TestKubectl(t *testing.T) {
 	})
 	t.Run("List", func(t *testing.T) {
 		s := s.on(t)
-		s.want(kubectl, "", in+"get fcm", "settings", "cell", "rz00a")
-		s.want(kubectl, "", in+"get "+inV2, "settings", "cell", "rz00a", "rz00b")
+		columns := []string{"PLACED", "IN-SYNC", "HELD", "FAILED", "settings", "cell"}
+		if pushed() {
+			columns = append(columns, "cell   2        2         0      0")
+		}
+		s.want(kubectl, "", in+"get fcm", columns...)
+		s.want(kubectl, "", in+"get "+inV2, columns...)
 		s.want(kubectl, "", "get "+inV1+" -A", "settings")
 	})
 	t.Run("Explain", func(t *testing.T) {

@@ -3,7 +3,8 @@
 //
 // The stories share one environment, which the first of them boots, and each has namespaces of its own. A story that
 // takes something away puts it back. CELLFED_BIN names the binaries' directory, CELLFED_E2E_DIR keeps data and logs
-// in a directory, and CELLFED_E2E_WINDOW is how long a story watches that nothing is written.
+// in a directory, CELLFED_E2E_WINDOW is how long a story watches that nothing is written, and
+// CELLFED_E2E_PROPAGATOR=Cellfed tells the stories under the push reconciler.
 package e2e
 
 import (
@@ -38,6 +39,8 @@ const (
 	// soon bounds what takes upstream KubeFed some retries on a busy machine: its retry delay and its recheck of a
 	// delete are seconds each.
 	soon = 90 * time.Second
+	// storiesAtATime is how many of the stories that can be are told side by side.
+	storiesAtATime = "12"
 	// defaultWindow is how long a story watches that nothing is written.
 	defaultWindow = 90 * time.Second
 )
@@ -52,6 +55,11 @@ var suite struct {
 }
 
 func TestMain(m *testing.M) {
+	// Stories that are told side by side wait for the clusters, not for a processor. The flag, where it is given, wins.
+	if err := flag.Set("test.parallel", storiesAtATime); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	flag.Parse()
 	os.Exit(run(m))
 }
@@ -122,6 +130,9 @@ func environment(t *testing.T) *framework.Environment {
 			},
 			Progress: func(line string) { t.Logf("%6s  %s", time.Since(start).Round(time.Second/10), line) },
 		})
+		if suite.err == nil && pushed() {
+			suite.err = handOverAll(suite.ctx, suite.env)
+		}
 	})
 	if suite.err != nil {
 		t.Fatal(suite.err)
@@ -130,6 +141,53 @@ func environment(t *testing.T) *framework.Environment {
 		t.Fatalf("the environment is not whole any more: %v", err)
 	}
 	return suite.env
+}
+
+// pushed reports whether the stories are told under the push reconciler, as CELLFED_E2E_PROPAGATOR=Cellfed has it.
+func pushed() bool {
+	return os.Getenv("CELLFED_E2E_PROPAGATOR") == string(cellfedv1alpha1.PropagatorCellfed)
+}
+
+// handOverAll hands every federated type to cellfed.
+func handOverAll(ctx context.Context, env *framework.Environment) error {
+	if err := settle(ctx, env); err != nil {
+		return err
+	}
+	types, err := env.KubeFed.Types(ctx)
+	if err != nil {
+		return err
+	}
+	return env.Cellfed.HandOver(ctx, 2*soon, cellfedv1alpha1.PropagatorCellfed, types...)
+}
+
+// settle waits until upstream has worked off what it finds when it starts. Its controller of a type that is stopped while
+// it waits for a member's informer waits on in vain, and ends the whole process after cacheSyncTimeout.
+func settle(ctx context.Context, env *framework.Environment) error {
+	const name = "settling"
+	if err := env.Host.CreateNamespace(ctx, name, nil); err != nil {
+		return err
+	}
+	object := framework.Federated{
+		Version: v1beta1, Kind: "FederatedNamespace", Namespace: name, Name: name, Placement: []string{hangzhou, shanghai},
+	}.Object()
+	if err := env.Host.Client.Create(ctx, object); err != nil {
+		return err
+	}
+	err := framework.Poll(ctx, 2*soon, "upstream to have started", func(ctx context.Context) error {
+		if err := env.Host.Client.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+			return err
+		}
+		return well(hangzhou, shanghai).differs(object)
+	})
+	if err != nil {
+		return err
+	}
+	if err := env.Host.Client.Delete(ctx, object); err != nil {
+		return err
+	}
+	return framework.Poll(ctx, soon, "upstream to have deleted something", func(ctx context.Context) error {
+		return gone(env.Host.Client.Get(ctx, client.ObjectKeyFromObject(object), object))
+	})
 }
 
 // window returns how long a story watches that nothing is written.

@@ -16,7 +16,7 @@ import (
 // ready, and nothing is deleted anywhere. When it is back, all is well without a needless write.
 func TestManagerDown(t *testing.T) {
 	env := environment(t)
-	user := newTenant(t, env, "down-user")
+	user := newUser(t, env, "down-user")
 	user.create(fmt.Sprintf(existingUser, user.namespace, hangzhou))
 	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster"})
 	s := newTenant(t, env, "down")
@@ -42,15 +42,25 @@ func TestManagerDown(t *testing.T) {
 	})
 	s.waitUpstream("rz00a", false)
 	s.waitUpstream("rz00b", false)
-	user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"while":"down"}}}}`)
-	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster", "while": "down"})
-	s.refused(kubectl, strings.Replace(manifest, "info", "debug", 1), in+"apply -f -", "conversion webhook", "refused")
-	s.want(kubectl, "", in+"get "+inV1+" steady -o yaml", "down.rz00a")
+	if pushed() {
+		// What is stored is v2beta1: that can be read and written, and waits for the manager.
+		s.patch("FederatedConfigMap", v2beta1, "steady", `{"metadata":{"labels":{"while":"down"}}}`)
+		s.refused(kubectl, "", in+"get "+inV1+" steady -o yaml", "conversion webhook", "refused")
+		s.want(kubectl, "", in+"get "+inV2+" steady -o yaml", "rz00a")
+	} else {
+		user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"while":"down"}}}}`)
+		user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster", "while": "down"})
+		s.refused(kubectl, strings.Replace(manifest, "info", "debug", 1), in+"apply -f -", "conversion webhook", "refused")
+		s.want(kubectl, "", in+"get "+inV1+" steady -o yaml", "down.rz00a")
+	}
 	s.waitData("rz00a", "steady", data)
 	s.waitData("rz00b", "steady", data)
 	s.wantNoWrites(before, "while the manager is down")
 
 	s.must(env.Cellfed.Start(s.ctx))
+	if pushed() {
+		user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"while":"down"}}}}`)
+	}
 	s.waitUpstream("rz00a", true)
 	s.waitUpstream("rz00b", true)
 	s.waitReady()

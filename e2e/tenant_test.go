@@ -44,18 +44,30 @@ type place struct {
 // deleted, so that upstream has less to look after.
 func newTenant(t *testing.T, env *framework.Environment, namespace string) *tenant {
 	t.Helper()
-	s := &tenant{t: t, ctx: t.Context(), env: env, namespace: namespace, places: map[string]place{}}
-	labels := map[string]string{
+	return newNamespace(t, env, namespace, map[string]string{
 		cellfedv1alpha1.TenantLabel:         "acme",
 		cellfedv1alpha1.WorkspaceGroupLabel: namespace,
-	}
+	})
+}
+
+// newUser is newTenant for an existing user of upstream's, who knows nothing of tenants and uses the physical clusters.
+func newUser(t *testing.T, env *framework.Environment, namespace string) *tenant {
+	t.Helper()
+	return newNamespace(t, env, namespace, nil)
+}
+
+func newNamespace(t *testing.T, env *framework.Environment, namespace string, labels map[string]string) *tenant {
+	t.Helper()
+	s := &tenant{t: t, ctx: t.Context(), env: env, namespace: namespace, places: map[string]place{}}
 	s.must(env.Host.CreateNamespace(s.ctx, namespace, labels))
 	t.Cleanup(s.leave)
 	return s
 }
 
 // federatedKinds are the kinds that the stories write.
-var federatedKinds = []string{"FederatedConfigMap", "FederatedDeployment", "FederatedNamespace"}
+var federatedKinds = []string{
+	"FederatedConfigMap", "FederatedDeployment", "FederatedSecret", "FederatedService", "FederatedServiceAccount", "FederatedNamespace",
+}
 
 func (s *tenant) leave() {
 	// The test's own context has ended by now.

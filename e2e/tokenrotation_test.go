@@ -13,7 +13,7 @@ import (
 // connections, and so does what upstream does there itself.
 func TestTokenRotation(t *testing.T) {
 	env := environment(t)
-	user := newTenant(t, env, "rotation-user")
+	user := newUser(t, env, "rotation-user")
 	user.create(fmt.Sprintf(existingUser, user.namespace, shanghai))
 	user.waitPlain(shanghai, "plain", map[string]string{"from": "cluster"})
 

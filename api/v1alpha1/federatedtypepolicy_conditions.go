@@ -26,6 +26,9 @@ const (
 	ReasonStarting ConditionReason = "Starting"
 	// ReasonHandingBack means that the push reconciler has stopped, and upstream KubeFed has not started.
 	ReasonHandingBack ConditionReason = "HandingBack"
+	// ReasonObjectsHeld means that the type is to be upstream KubeFed's, which knows no placement mask and would release
+	// what masks hold: cellfed goes on until nothing is held any more.
+	ReasonObjectsHeld ConditionReason = "ObjectsHeld"
 	// ReasonKubeFedNotRunning means that the type is upstream KubeFed's, which does not run.
 	ReasonKubeFedNotRunning ConditionReason = "KubeFedNotRunning"
 	// ReasonPropagationDisabled means that the type is upstream KubeFed's, and that somebody disabled its

@@ -211,6 +211,14 @@ func testTakeBackStored(f *fixture) {
 		`{"metadata":{"annotations":{"`+v1alpha1.HandedOverAnnotation+`":"true"}},"spec":{"propagation":"Disabled"}}`))))
 	f.must(f.client.Patch(f.Context(), f.policy(), client.RawPatch("application/merge-patch+json", []byte(
 		`{"metadata":{"finalizers":["`+v1alpha1.HandoverFinalizer+`"]},"spec":{"propagator":"Cellfed"}}`))))
+	// A policy whose FTC has gone, and a second FTC that names the CRD, which is one too many, and was handed over all the same.
+	stray := &v1alpha1.FederatedTypePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "stray", Finalizers: []string{v1alpha1.HandoverFinalizer}}}
+	f.must(f.client.Create(f.Context(), stray))
+	second := &kubefedv1beta1.FederatedTypeConfig{ObjectMeta: metav1.ObjectMeta{
+		Namespace: f.namespace, Name: "z-second", Annotations: map[string]string{v1alpha1.HandedOverAnnotation: "true"},
+	}, Spec: *ftc.Spec.DeepCopy()}
+	second.Spec.Propagation = kubefedv1beta1.PropagationDisabled
+	f.must(f.client.Create(f.Context(), second))
 	stop()
 	stopWebhook()
 
@@ -247,8 +255,16 @@ func testTakeBackStored(f *fixture) {
 	if now.Spec.Propagation != kubefedv1beta1.PropagationEnabled || len(now.Annotations) > 0 {
 		f.Errorf("the FTC is left with %s and %v", now.Spec.Propagation, now.Annotations)
 	}
-	if policy := f.policy(); policy.Status.Propagator != v1alpha1.PropagatorKubeFed || len(policy.Finalizers) > 0 {
-		f.Errorf("the policy is left as %+v", policy)
+	policy := f.policy()
+	if diff := cmp.Diff(v1alpha1.FederatedTypePolicyStatus{Propagator: v1alpha1.PropagatorKubeFed}, policy.Status); diff != "" || len(policy.Finalizers) > 0 {
+		f.Errorf("the policy is left with the finalizers %v and the status %s", policy.Finalizers, diff)
+	}
+	f.must(f.client.Get(f.Context(), client.ObjectKeyFromObject(stray), stray))
+	if len(stray.Finalizers) > 0 {
+		f.Errorf("the policy without an FTC is left with the finalizers %v", stray.Finalizers)
+	}
+	if second = f.ftc(second); second.Spec.Propagation != kubefedv1beta1.PropagationEnabled || len(second.Annotations) > 0 {
+		f.Errorf("the second FTC is left with %s and %v", second.Spec.Propagation, second.Annotations)
 	}
 	// Once more changes nothing, and a type that somebody disabled stays disabled.
 	f.must(f.client.Patch(f.Context(), now, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"propagation":"Disabled"}}`))))

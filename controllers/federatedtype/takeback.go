@@ -10,15 +10,11 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
-	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
-	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 	"github.com/cellfed/cellfed/internal/storagemigration"
 )
@@ -86,6 +82,9 @@ func TakeBack(ctx context.Context, c client.Client, options TakeBackOptions) ([]
 		return nil, err
 	}
 	outcomes := map[string]*Outcome{}
+	if names, err = t.spareHeld(ctx, names, owners, outcomes); err != nil {
+		return nil, err
+	}
 	var failures []error
 	// All of them are looked at before any is waited for: that no API server stores v2beta1 any more takes a while.
 	for range 2 {
@@ -107,10 +106,10 @@ func TakeBack(ctx context.Context, c client.Client, options TakeBackOptions) ([]
 	}
 	for _, o := range outcomes {
 		if !o.done() {
-			failures = append(failures, fmt.Errorf("the CRD %s still has v2beta1: %s", o.CRD, o.Message))
+			failures = append(failures, fmt.Errorf("the CRD %s keeps v2beta1: %s", o.CRD, o.Message))
 		}
 	}
-	if err := t.handBack(ctx, names, owners, outcomes); err != nil {
+	if err := t.handBack(ctx, outcomes); err != nil {
 		failures = append(failures, err)
 	}
 	sorted := make([]Outcome, 0, len(outcomes))
@@ -135,6 +134,18 @@ func (t *taker) stop() {
 	}
 }
 
+// serve serves the conversion webhook, where it is to be served, until the end.
+func (t *taker) serve(ctx context.Context) error {
+	if t.unserve != nil || t.options.ServeConversions == nil {
+		return nil
+	}
+	var err error
+	if t.unserve, err = t.options.ServeConversions(ctx); err != nil {
+		return fmt.Errorf("serving the conversion webhook, without which objects that are stored in v2beta1 cannot be read: %w", err)
+	}
+	return nil
+}
+
 // migrate has all objects of those types stored in v1beta1 that are not, as their CRDs say already.
 func (t *taker) migrate(ctx context.Context, outcomes map[string]*Outcome) error {
 	var pending []string
@@ -143,10 +154,9 @@ func (t *taker) migrate(ctx context.Context, outcomes map[string]*Outcome) error
 			pending = append(pending, name)
 		}
 	}
-	if len(pending) > 0 && t.unserve == nil && t.options.ServeConversions != nil {
-		var err error
-		if t.unserve, err = t.options.ServeConversions(ctx); err != nil {
-			return fmt.Errorf("serving the conversion webhook, without which objects that are stored in v2beta1 cannot be read: %w", err)
+	if len(pending) > 0 {
+		if err := t.serve(ctx); err != nil {
+			return err
 		}
 	}
 	var failures []error
@@ -199,73 +209,6 @@ func (r *Reconciler) all(ctx context.Context) ([]string, map[string]*kubefedv1be
 	}
 	slices.Sort(names)
 	return slices.Compact(names), owners, nil
-}
-
-// handBack makes the types upstream KubeFed's again that are as upstream made them, and that cellfed had taken over.
-func (t *taker) handBack(ctx context.Context, names []string, owners map[string]*kubefedv1beta1.FederatedTypeConfig, outcomes map[string]*Outcome) error {
-	var failures []error
-	for _, name := range names {
-		owner, o := owners[name], outcomes[name]
-		if owner == nil || o != nil && !o.done() {
-			continue
-		}
-		handedBack, err := t.handBackType(ctx, client.ObjectKeyFromObject(owner))
-		if err != nil {
-			failures = append(failures, fmt.Errorf("handing the type of the FederatedTypeConfig %s back to KubeFed: %w", owner.Name, err))
-			continue
-		}
-		if handedBack && o == nil {
-			o = &Outcome{CRD: name, Reason: v1alpha1.ReasonRemoved, Message: "it has no v2beta1"}
-			outcomes[name] = o
-		}
-		if handedBack {
-			o.HandedBack = true
-		}
-	}
-	return errors.Join(failures...)
-}
-
-// handBackType enables the FTC first, then says in the policy who propagates the type, and lets the policy go last: at
-// whichever step it ends, the next run goes on. An FTC that somebody else disabled stays so.
-func (t *taker) handBackType(ctx context.Context, key client.ObjectKey) (bool, error) {
-	handedBack := false
-	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		ftc := &kubefedv1beta1.FederatedTypeConfig{}
-		if err := t.live.Get(ctx, key, ftc); err != nil {
-			return client.IgnoreNotFound(err)
-		}
-		if ftc.Annotations[v1alpha1.HandedOverAnnotation] != "true" {
-			return nil
-		}
-		delete(ftc.Annotations, v1alpha1.HandedOverAnnotation)
-		ftc.Spec.Propagation = kubefedv1beta1.PropagationEnabled
-		handedBack = true
-		return t.client.Update(ctx, ftc, client.FieldOwner(v1alpha1.FieldManager))
-	})
-	if err != nil {
-		return false, err
-	}
-	return handedBack, t.releasePolicy(ctx, key)
-}
-
-func (t *taker) releasePolicy(ctx context.Context, key client.ObjectKey) error {
-	policy, err := t.policy(ctx, key)
-	if err != nil || policy == nil {
-		return err
-	}
-	if policy.Status.Propagator != v1alpha1.PropagatorKubeFed || policy.Status.FederatedTypeConfigUID != "" {
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"propagator":"`+string(v1alpha1.PropagatorKubeFed)+
-			`","federatedTypeConfigUID":null,"federatedTypeConfigGeneration":null,"storageVersion":"`+federated.V1Beta1+`"}}`))
-		if err := t.client.Status().Patch(ctx, policy, patch, client.FieldOwner(v1alpha1.FieldManager)); err != nil {
-			return client.IgnoreNotFound(err)
-		}
-	}
-	before := policy.DeepCopy()
-	if !controllerutil.RemoveFinalizer(policy, v1alpha1.HandoverFinalizer) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return client.IgnoreNotFound(t.client.Patch(ctx, policy, patch, client.FieldOwner(v1alpha1.FieldManager)))
 }
 
 // takeBack tries until nobody else writes the CRD at the same moment. It returns nil for a CRD that was never changed or

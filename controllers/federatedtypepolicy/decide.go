@@ -3,6 +3,7 @@ package federatedtypepolicy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,8 @@ import (
 const (
 	// upstreamPoll is how often it is looked whether upstream KubeFed runs, while that matters.
 	upstreamPoll = 5 * time.Second
+	// heldPoll is how often it is looked whether something is still held that keeps a type from being handed back.
+	heldPoll = 5 * time.Second
 	// idlePoll is the same for a type that is upstream's and is meant to be.
 	idlePoll = 30 * time.Second
 )
@@ -30,6 +33,8 @@ type input struct {
 	// gone says that no upstream KubeFed runs, and that one that starts from now on sees the FederatedTypeConfig as it
 	// is in config, or newer.
 	gone bool
+	// held are objects, as namespace/name and sorted, which upstream would release to what their masks hold.
+	held []string
 	// young is for how long upstream must not be stopped yet, because it has just started.
 	young time.Duration
 	// quiet is for how long nothing of upstream's was seen to be written since it reported that it stopped, and enough
@@ -239,6 +244,11 @@ func handBack(in input) plan {
 		}
 		return plan{}
 	}
+	if owed && len(in.held) > 0 && in.policy.Status.Propagator == v1alpha1.PropagatorCellfed {
+		s := in.taken()
+		s.holds, s.reason, s.message = false, v1alpha1.ReasonObjectsHeld, heldMessage(in.held)
+		return plan{run: in.crd.serves, after: heldPoll, state: s}
+	}
 	if owed {
 		return plan{step: stepEnable, state: &state{reason: v1alpha1.ReasonHandingBack, message: "cellfed has stopped, and hands the type back to KubeFed"}}
 	}
@@ -250,6 +260,17 @@ func handBack(in input) plan {
 		p.step = stepLetGo
 	}
 	return p
+}
+
+// heldMessage says what keeps a type from being handed back.
+func heldMessage(held []string) string {
+	const most = 10
+	named, more := held, ""
+	if rest := len(held) - most; rest > 0 {
+		named, more = held[:most], fmt.Sprintf(" and %d more", rest)
+	}
+	return fmt.Sprintf("cellfed goes on: KubeFed knows no placement mask, and would release what these hold: %s%s. Name everything that is placed in "+
+		"spec.placementMask, or remove it, and the type is handed back", strings.Join(named, ", "), more)
 }
 
 // upstreams reports on a type that is upstream's.

@@ -27,6 +27,8 @@ type situation struct {
 	decision scope.Decision
 	// hostNamespace is the UID of the host Namespace that the object is in.
 	hostNamespace string
+	// shared says that the object is a Namespace in which a cell is, too.
+	shared bool
 	// trouble says why the member cannot be used; empty when it can.
 	trouble string
 	// unread says why it is not known what the member holds; empty when it is.
@@ -118,10 +120,10 @@ func decideHeld(s *situation) step {
 
 // decideUnreachable waits for the member.
 func decideUnreachable(s *situation) step {
-	if _, listed := s.entry(); !s.decision.Placed && !listed {
+	generation, applied := s.last()
+	if entry, listed := s.entry(); !s.decision.Placed && applied == "" && (!listed || !mayHave(s.object, entry)) {
 		return step{}
 	}
-	generation, applied := s.last()
 	if s.trouble != "" {
 		return reported(federated.StatusClusterNotReady, s.trouble, generation, applied)
 	}
@@ -221,7 +223,8 @@ func decideAbsent(s *situation) step {
 			return step{verb: verbAsk}
 		}
 	}
-	if s.decision.Want == scope.Orphaned || s.isHostNamespace() {
+	// With a Namespace would go what else is in it, a cell that is held included.
+	if s.decision.Want == scope.Orphaned || s.isHostNamespace() || s.shared {
 		return step{verb: verbRelease}
 	}
 	if s.live.GetDeletionTimestamp() != nil {
@@ -237,6 +240,15 @@ func (s *situation) isHostNamespace() bool {
 }
 
 func (s *situation) owner() owner { return ownerOf(s.live.GetLabels(), s.topology.Topology) }
+
+// attempted stands for an applied version where a creation was tried and its answer was lost.
+const attempted = "attempted"
+
+// mayHave reports whether the member may have the object, by what the status says of the topology: something was
+// delivered, or tried. Upstream does not say.
+func mayHave(o *federated.Object, entry federated.ClusterStatus) bool {
+	return o.Status.Summary == nil || entry.Generation != 0 || entry.AppliedVersion != ""
+}
 
 // entry returns what the object's status says of the topology.
 func (s *situation) entry() (federated.ClusterStatus, bool) {
@@ -276,8 +288,9 @@ func (s *situation) delivered() bool {
 	return entry.Generation == s.object.Generation || entry.Generation == 0 && s.deliveredByUpstream(entry)
 }
 
+// deliveredByUpstream reads a status that upstream wrote, which counts nothing and tells of one generation for all.
 func (s *situation) deliveredByUpstream(entry federated.ClusterStatus) bool {
-	return entry.Status == federated.StatusOK && s.object.Status.ObservedGeneration == s.object.Generation
+	return s.object.Status.Summary == nil && entry.Status == federated.StatusOK && s.object.Status.ObservedGeneration == s.object.Generation
 }
 
 func touchesMetadata(paths []string) bool {

@@ -41,7 +41,18 @@ type registry struct {
 	clusters []Topology
 }
 
+// computed says whether the topologies were computed at all.
+func (r *registry) computed() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.byName != nil
+}
+
 func (h *hostCluster) Object(r *engine.Running, key engine.ObjectKey) (*federated.Object, bool, error) {
+	if !h.registry.computed() {
+		// An object that is looked at as if there were no topologies is let go, or reported to be nowhere.
+		return nil, false, nil
+	}
 	known := r.Store.Synced()
 	o, err := r.Store.Get(keyOf(key))
 	return o, known, err
@@ -107,7 +118,8 @@ func (h *hostCluster) IsSystem(namespace string) bool {
 
 func (h *hostCluster) Exists(ctx context.Context, r *engine.Running, key engine.ObjectKey) (bool, error) {
 	_, err := h.dynamic.Resource(r.Resource).Namespace(key.Namespace).Get(ctx, key.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	// A version that is not served is not found either, and says nothing of its objects.
+	if apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err) {
 		return false, nil
 	}
 	return err == nil, err

@@ -45,11 +45,52 @@ type Ledger struct {
 	mu      sync.Mutex
 	objects map[engine.ObjectKey]map[string]Entry
 	paces   map[engine.ObjectKey]pace
+	// busy counts who is at work on an object in a topology.
+	busy map[engine.ObjectKey]map[string]int
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
-	return &Ledger{objects: map[engine.ObjectKey]map[string]Entry{}, paces: map[engine.ObjectKey]pace{}}
+	return &Ledger{
+		objects: map[engine.ObjectKey]map[string]Entry{}, paces: map[engine.ObjectKey]pace{},
+		busy: map[engine.ObjectKey]map[string]int{},
+	}
+}
+
+// Begin notes that somebody is about to look at an object in a topology, until end is called. Who sees that nobody is, sees
+// afterwards what came of all that was decided before.
+func (l *Ledger) Begin(key engine.Key) (end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.busy[key.ObjectKey] == nil {
+		l.busy[key.ObjectKey] = map[string]int{}
+	}
+	l.busy[key.ObjectKey][key.Topology]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		topologies := l.busy[key.ObjectKey]
+		if topologies[key.Topology]--; topologies[key.Topology] == 0 {
+			delete(topologies, key.Topology)
+		}
+		if len(topologies) == 0 {
+			delete(l.busy, key.ObjectKey)
+		}
+	}
+}
+
+// Busy returns the topologies in which somebody is at work on an object, nil for none.
+func (l *Ledger) Busy(key engine.ObjectKey) map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.busy[key]) == 0 {
+		return nil
+	}
+	all := make(map[string]bool, len(l.busy[key]))
+	for topology := range l.busy[key] {
+		all[topology] = true
+	}
+	return all
 }
 
 // Get returns what was found in a topology.
@@ -135,6 +176,18 @@ func (l *Ledger) Wait(key engine.ObjectKey, now time.Time, settled bool, settle,
 		wait = p.waiting.Add(settle).Sub(now)
 	}
 	return max(wait, p.written.Add(gap).Sub(now), 0)
+}
+
+// Waiting returns for how long something of an object has waited to be reported.
+func (l *Ledger) Waiting(key engine.ObjectKey, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.paces[key]
+	if p.waiting.IsZero() {
+		p.waiting = now
+		l.paces[key] = p
+	}
+	return now.Sub(p.waiting)
 }
 
 // Reported says that the report of an object was looked after, and whether it was written.

@@ -35,12 +35,19 @@ func (w *observer) event(name string, t member.Target, o, old *member.Object, de
 			continue
 		}
 		key := federatedKey(run, name, current)
+		if old != nil && o != nil {
+			if before := federatedKey(run, name, old); before != key {
+				// Its labels say that it is another's now. The one that it was taken from misses it.
+				w.engine.Report(before.ObjectKey)
+				w.engine.Propagate(name, engine.PriorityChange, before)
+			}
+		}
 		if old == nil && run.Target.IsNamespace() {
 			// What could not be created for want of the namespace can be now.
 			w.engine.PlanAll("", key.Namespace, engine.PriorityChange)
 		}
-		if deleted || old == nil || old.GetGeneration() != o.GetGeneration() || !reflect.DeepEqual(old.Object["status"], o.Object["status"]) {
-			// Whether an object works depends on the generation that its status speaks of.
+		if deleted || old == nil || old.GetGeneration() != o.GetGeneration() || !maps.Equal(old.GetLabels(), o.GetLabels()) || !reflect.DeepEqual(old.Object["status"], o.Object["status"]) {
+			// Whether an object works depends on the generation that its status speaks of, and whose it is on its labels.
 			w.engine.Report(key.ObjectKey)
 		}
 		if deleted || !sameButStatus(old, o) {
@@ -59,7 +66,11 @@ func sameButStatus(old, o *member.Object) bool {
 
 // federatedKey returns what federated object, in which topology, a member's object was propagated from.
 func federatedKey(run *engine.Running, name string, o *member.Object) engine.Key {
-	labels := o.GetLabels()
+	return keyByLabels(run, name, o, o.GetLabels())
+}
+
+// keyByLabels does so for an object that has these labels.
+func keyByLabels(run *engine.Running, name string, o *member.Object, labels map[string]string) engine.Key {
 	key := engine.Key{ObjectKey: engine.ObjectKey{Type: run.Name, Namespace: o.GetNamespace(), Name: o.GetName()}, Topology: name}
 	if labels[v1alpha1.KubeFedManagedLabel] != labelTrue && labels[v1alpha1.ManagedLabel] == labelTrue {
 		key.Namespace = labels[v1alpha1.NamespaceLabel]
@@ -91,6 +102,24 @@ func (w *observer) synced(name string, t *member.Target) {
 func (w *observer) look(name string) {
 	for _, run := range w.engine.Types() {
 		w.lookType(name, run)
+	}
+}
+
+// lookNamespace looks again at what any member that a namespace reaches holds of it.
+func (w *observer) lookNamespace(host Host, namespace string) {
+	seen := map[string]bool{}
+	for _, t := range host.Topologies(namespace) {
+		if seen[t.Member] {
+			continue
+		}
+		seen[t.Member] = true
+		for _, run := range w.engine.Types() {
+			for _, o := range w.members.List(t.Member, run.Member) {
+				if key := federatedKey(run, t.Member, o); key.Namespace == namespace {
+					w.engine.Propagate(t.Member, engine.PriorityResync, key)
+				}
+			}
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package propagation
 
 import (
+	"slices"
+
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/scope"
 )
@@ -38,6 +40,14 @@ func ownerOf(labels map[string]string, t scope.Topology) owner {
 	default:
 		return free
 	}
+}
+
+// hostsCell reports whether the Namespace that a physical cluster has of a host Namespace is also that of one of the host
+// Namespace's cells.
+func hostsCell(host Host, namespace string, t Topology) bool {
+	return t.View == nil && slices.ContainsFunc(host.Topologies(namespace), func(cell Topology) bool {
+		return cell.View != nil && cell.Member == t.Member && cell.View.TargetNamespace == namespace
+	})
 }
 
 // labelsOf returns the labels that mark an object as the topology's.

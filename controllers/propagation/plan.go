@@ -16,6 +16,9 @@ import (
 const (
 	// cacheDelay is how long a reconciler waits for a cache that does not know yet what there is.
 	cacheDelay = 100 * time.Millisecond
+	// namespacesDelay is how long it waits where it is not known what the FederatedNamespaces say. When it is, everything
+	// is planned again; it never is where nobody federates Namespaces.
+	namespacesDelay = 5 * time.Second
 	// conflictDelay is how long it waits for the version of an object that somebody else has just written.
 	conflictDelay = 20 * time.Millisecond
 )
@@ -85,11 +88,12 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 			return reconcile.Result{}, reconcile.TerminalError(err)
 		}
 		if !known {
-			return reconcile.Result{RequeueAfter: cacheDelay}, nil
+			return reconcile.Result{RequeueAfter: namespacesDelay}, nil
 		}
 		// An object that cannot be placed touches nothing, which is then reported.
 		placed, _ = scope.Place(o, fedNamespace, run.Namespaced, scopes(topologies))
 	}
+	busy := p.Ledger.Busy(key) // Of what these were told the object may have said something else.
 	found := p.Ledger.All(key)
 	for _, t := range topologies {
 		_, before := found[t.Name]
@@ -97,7 +101,7 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 			p.block(run, key, o, t, placed[t.Name])
 			continue
 		}
-		if placed[t.Name] || before || p.holds(run, key, t) {
+		if placed[t.Name] || before || busy[t.Name] || p.holds(run, key, t) {
 			p.Queues.Propagate(t.Member, priority, engine.Key{ObjectKey: key, Topology: t.Name})
 		}
 	}
@@ -121,7 +125,9 @@ func (p *Planner) block(run *engine.Running, key engine.ObjectKey, o *federated.
 		entry := s.before
 		entry.UID, entry.Observed, entry.Member, entry.Outcome, entry.Gone = o.UID, o.Generation, t.Member, done.outcome, false
 		p.Ledger.Set(s.key, entry)
+		return
 	}
+	p.Ledger.Drop(s.key)
 }
 
 // holds says whether the topology's member has the object as one of the topology's.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,10 @@ import (
 const kubeFedLabel = v1alpha1.KubeFedManagedLabel
 
 const (
+	// unreadDelay is how long a member's cache that is being read for the first time is left alone. When it has been read
+	// everything is planned again.
+	unreadDelay = 5 * time.Second
+
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = time.Minute
 	// freeRepairs is how often the same is written in a row before somebody in the member who keeps changing it is
@@ -51,7 +56,18 @@ func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.R
 		return reconcile.Result{}, nil
 	}
 	defer leave()
-	s, wait, err := p.gather(ctx, run, key)
+	defer p.Ledger.Begin(key)()
+	t, ok := p.Host.Topology(key.Topology)
+	if name, queued := engine.MemberOf(ctx); ok && queued && name != t.Member {
+		// The cell has moved, or the member says of an object that it is of a cell which is elsewhere. What there is to do
+		// is done where it is, and by one at a time.
+		return reconcile.Result{}, nil
+	}
+	if !ok || !propagated(p.Host, run, key.ObjectKey) {
+		p.drop(key)
+		return reconcile.Result{}, nil
+	}
+	s, wait, err := p.gather(ctx, run, key, t)
 	if err != nil || wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, err
 	}
@@ -85,11 +101,7 @@ func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.R
 
 // gather returns the situation, nil where the object has nothing to do with the topology, or how long to wait for a
 // cache that does not know yet.
-func (p *Propagator) gather(ctx context.Context, run *engine.Running, key engine.Key) (*situation, time.Duration, error) {
-	t, ok := p.Host.Topology(key.Topology)
-	if !ok || !propagated(p.Host, run, key.ObjectKey) {
-		return nil, 0, nil
-	}
+func (p *Propagator) gather(ctx context.Context, run *engine.Running, key engine.Key, t Topology) (*situation, time.Duration, error) {
 	s := &situation{key: key, target: run.Target, policy: run.Policy().Render, topology: t}
 	var known bool
 	var err error
@@ -109,12 +121,15 @@ func (p *Propagator) gather(ctx context.Context, run *engine.Running, key engine
 		return nil, 0, nil
 	}
 	s.hostNamespace = string(namespace.UID)
+	s.shared = run.Target.IsNamespace() && hostsCell(p.Host, key.Namespace, t)
 	if s.object != nil {
 		if wait, err := p.place(run, s); err != nil || wait > 0 {
 			return nil, wait, err
 		}
 	}
-	p.look(run, s)
+	if read := p.look(run, s); !read && s.decision.Want != scope.Untouched {
+		return nil, unreadDelay, nil
+	}
 	if entry, ok := p.Ledger.Get(key); ok && entry.Member == t.Member && (s.object == nil || entry.UID == s.object.UID) {
 		s.before = entry
 	}
@@ -132,7 +147,7 @@ func (p *Propagator) place(run *engine.Running, s *situation) (time.Duration, er
 		return 0, reconcile.TerminalError(err)
 	}
 	if !known {
-		return cacheDelay, nil
+		return namespacesDelay, nil
 	}
 	placed, err := scope.Place(s.object, fedNamespace, run.Namespaced, []scope.Topology{s.topology.Topology})
 	if err != nil {
@@ -142,45 +157,48 @@ func (p *Propagator) place(run *engine.Running, s *situation) (time.Duration, er
 	return 0, nil
 }
 
-// look adds what the member's cache says.
-func (p *Propagator) look(run *engine.Running, s *situation) {
+// look adds what the member's cache says. It returns false as long as that is about to be read for the first time: nothing
+// is known then, not even a failure, and what was reported before stays.
+func (p *Propagator) look(run *engine.Running, s *situation) (read bool) {
 	name := s.topology.Member
-	if healthy, why := p.Members.Healthy(name); !healthy {
+	healthy, why := p.Members.Healthy(name)
+	if !healthy {
 		s.trouble = why
 	}
 	if s.topology.Blocked != "" {
 		s.trouble = s.topology.Blocked
-		return
+		return true
 	}
 	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
 	live, known := p.Members.Get(name, run.Member, namespace, object)
 	s.live = live
 	if !known && s.trouble == "" {
-		if s.unread = p.Members.Trouble(name, run.Member); s.unread == "" {
-			s.unread = "the objects of the member have not been read yet"
-		}
+		s.unread = p.Members.Trouble(name, run.Member)
+		return s.unread != ""
 	}
+	return healthy || why != member.NotAsked
 }
 
 // act does one thing in the member. It reports true when the situation is another and is to be decided anew. What a
 // request has come to is in the step.
 func (p *Propagator) act(ctx context.Context, run *engine.Running, s *situation, next *step) (again bool, wait time.Duration, err error) {
 	name := s.topology.Member
-	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
 	switch next.verb {
 	case verbCreate:
 		made, err := p.Members.Create(ctx, name, run.Member, next.desired)
 		if apierrors.IsAlreadyExists(err) && !s.asked {
-			return p.ask(ctx, run, s, next)
+			again, err = p.ask(ctx, run, s, next)
+			return again, 0, err
 		}
 		p.wrote(s, next, made, federated.StatusCreationFailed, err)
 	case verbApply:
-		if wait := s.before.NotBefore.Sub(p.Clock.Now()); wait > 0 && s.before.Repairs > freeRepairs {
+		if wait := s.before.NotBefore.Sub(p.Clock.Now()); wait > 0 && s.before.Repairs > freeRepairs && strings.HasPrefix(s.before.Settled, next.digest+"@") {
 			return false, wait, nil
 		}
 		made, err := p.Members.Apply(ctx, name, run.Member, next.desired, s.live, next.pin)
-		if apierrors.IsConflict(err) {
-			return false, conflictDelay, nil
+		if apierrors.IsConflict(err) && !s.asked {
+			again, err = p.ask(ctx, run, s, next)
+			return again, 0, err
 		}
 		p.wrote(s, next, made, federated.StatusUpdateFailed, err)
 	case verbDelete:
@@ -188,30 +206,26 @@ func (p *Propagator) act(ctx context.Context, run *engine.Running, s *situation,
 	case verbRelease:
 		return p.release(ctx, run, s, next)
 	case verbAsk:
-		s.live, err = p.Members.Read(ctx, name, run.Member, namespace, object)
-		if err != nil {
-			p.failed(s, next, federated.StatusRetrievalFailed, err)
-			return false, 0, nil
-		}
-		s.asked = true
-		return true, 0, nil
+		again, err = p.ask(ctx, run, s, next)
+		return again, 0, err
 	}
 	return false, 0, nil
 }
 
-// ask reads what is in the way of a creation.
-func (p *Propagator) ask(ctx context.Context, run *engine.Running, s *situation, next *step) (bool, time.Duration, error) {
+// ask reads from the member what the cache does not hold, or does not hold yet as it is. It does so once: who is refused
+// for what was just read waits like for any other failure.
+func (p *Propagator) ask(ctx context.Context, run *engine.Running, s *situation, next *step) (again bool, err error) {
 	namespace, object := identity(run, s.key.ObjectKey, s.topology.Topology)
 	live, err := p.Members.Read(ctx, s.topology.Member, run.Member, namespace, object)
-	if err != nil {
-		p.failed(s, next, federated.StatusRetrievalFailed, err)
-		return false, 0, nil
+	switch {
+	case err == nil:
+		s.live, s.asked = live, true
+		return true, nil
+	case s.object == nil:
+		return false, fmt.Errorf("read an object in member %q: %w", s.topology.Member, err)
 	}
-	if live == nil {
-		return false, conflictDelay, nil // It has gone in between.
-	}
-	s.live, s.asked = live, true
-	return true, 0, nil
+	p.failed(s, next, federated.StatusRetrievalFailed, err)
+	return false, nil
 }
 
 // wrote records the answer to a creation or an apply.
@@ -271,8 +285,9 @@ func (p *Propagator) release(ctx context.Context, run *engine.Running, s *situat
 		}
 	}
 	switch err := p.Members.Release(ctx, s.topology.Member, run.Member, s.live, labelsOf(s.topology.Topology)); {
-	case apierrors.IsConflict(err):
-		return false, conflictDelay, nil
+	case apierrors.IsConflict(err) && !s.asked:
+		again, err := p.ask(ctx, run, s, next)
+		return again, 0, err
 	case err != nil && !apierrors.IsNotFound(err):
 		if s.object == nil {
 			return false, 0, fmt.Errorf("release an object in member %q: %w", s.topology.Member, err)
@@ -280,8 +295,24 @@ func (p *Propagator) release(ctx context.Context, run *engine.Running, s *situat
 		p.failed(s, next, federated.StatusLabelRemovalFailed, err)
 	default:
 		next.gone = s.object != nil && s.object.Deleting
+		p.passOn(run, s)
+		if s.shared {
+			p.Queues.Plan(engine.PriorityResync, s.key.ObjectKey) // It is the cell's to take now.
+		}
 	}
 	return false, 0, nil
+}
+
+// passOn has an object that was released looked at again if its other labels make it another topology's: the release is
+// nothing that a cache would tell of.
+func (p *Propagator) passOn(run *engine.Running, s *situation) {
+	labels := s.live.GetLabels()
+	for _, label := range labelsOf(s.topology.Topology) {
+		delete(labels, label) // GetLabels returned a copy.
+	}
+	if labels[v1alpha1.ManagedLabel] == labelTrue || labels[kubeFedLabel] == labelTrue {
+		p.Queues.Propagate(s.topology.Member, engine.PriorityChange, keyByLabels(run, s.topology.Member, s.live, labels))
+	}
 }
 
 // failed makes a failure the outcome of a step.
@@ -292,6 +323,9 @@ func (p *Propagator) failed(s *situation, next *step, status string, err error) 
 		status = federated.StatusClusterNotReady
 	case errors.Is(err, context.DeadlineExceeded):
 		status = timedOut(status)
+	}
+	if refusal := apierrors.APIStatus(nil); next.verb == verbCreate && applied == "" && !errors.Is(err, member.ErrUnhealthy) && !errors.As(err, &refusal) {
+		applied = attempted
 	}
 	*next = reported(status, message(err), generation, applied)
 }
@@ -316,6 +350,11 @@ func timedOut(status string) string {
 func message(err error) string {
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) {
 		return status.Status().Message
+	}
+	if failed, ok := errors.AsType[*net.OpError](err); ok {
+		// The local port is another one each time, and every time would be news.
+		failed = &net.OpError{Op: failed.Op, Net: failed.Net, Addr: failed.Addr, Err: failed.Err}
+		return failed.Error()
 	}
 	return err.Error()
 }

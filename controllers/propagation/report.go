@@ -27,6 +27,10 @@ const (
 	// defaultSettle is how long the first report of a change waits for topologies that are not known yet. A change that
 	// has reached all of them is reported at once.
 	defaultSettle = 200 * time.Millisecond
+	// defaultYield is how long a report waits while many objects of the type are being changed: first they go to the
+	// members, and to the host what they need for that. yieldDelay is how often it is looked whether they still are.
+	defaultYield = 3 * time.Second
+	yieldDelay   = 250 * time.Millisecond
 	// defaultGap is the least time between two reports of one object.
 	defaultGap = 500 * time.Millisecond
 )
@@ -39,8 +43,8 @@ type Reporter struct {
 	Ledger  *Ledger
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Settle and Gap are defaultSettle and defaultGap; zero means no wait.
-	Settle, Gap time.Duration
+	// Settle, Gap and Yield are defaultSettle, defaultGap and defaultYield; zero means no wait.
+	Settle, Gap, Yield time.Duration
 }
 
 // Reconcile reports when it is time to, and removes the finalizer when nothing is left in the members.
@@ -61,6 +65,9 @@ func (r *Reporter) Reconcile(ctx context.Context, key engine.ObjectKey) (reconci
 		return reconcile.Result{}, nil
 	case !propagated(r.Host, run, key), o.Deleting && !slices.Contains(o.Finalizers, federated.Finalizer):
 		return reconcile.Result{}, nil
+	}
+	if !o.Deleting && !slices.Contains(o.Finalizers, federated.Finalizer) {
+		r.Queues.Plan(engine.PriorityChange, key) // Somebody took it away, or it was never there.
 	}
 	v, wait, err := r.view(ctx, run, key, o)
 	if err != nil || wait > 0 {
@@ -87,11 +94,14 @@ func (r *Reporter) letGo(ctx context.Context, run *engine.Running, key engine.Ob
 
 func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.ObjectKey, v *view) (reconcile.Result, error) {
 	now := r.Clock.Now()
+	if run.Busy() && r.Ledger.Waiting(key, now) < r.Yield {
+		return reconcile.Result{RequeueAfter: yieldDelay}, nil
+	}
 	if wait := r.Ledger.Wait(key, now, !v.pending, r.Settle, r.Gap); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	status, changed := report.Build(report.Input{
-		Object: v.object, Topologies: v.topologies, Reason: v.reason, Message: v.message,
+		Object: withGenerations(v.object), Topologies: v.topologies, Reason: v.reason, Message: v.message,
 		Now: now.UTC().Format(time.RFC3339), Policy: v.policy, Kind: run.Target.Kind,
 	})
 	if changed {
@@ -105,7 +115,26 @@ func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.O
 		log.FromContext(ctx).V(1).Info("Reported on a federated object", "generation", v.object.Generation)
 	}
 	r.Ledger.Reported(key, now, changed)
+	if v.busy {
+		return reconcile.Result{RequeueAfter: cacheDelay}, nil
+	}
 	return reconcile.Result{}, nil
+}
+
+// withGenerations returns an object whose status says of each topology which generation it received, also where upstream
+// wrote it: that knows one generation for all. Reported once, it is known as long as the topology gets no other.
+func withGenerations(o *federated.Object) *federated.Object {
+	if o.Status.Summary != nil || len(o.Status.Clusters) == 0 {
+		return o
+	}
+	copied := *o
+	copied.Status.Clusters = slices.Clone(o.Status.Clusters)
+	for i := range copied.Status.Clusters {
+		if c := &copied.Status.Clusters[i]; c.Status == federated.StatusOK && c.Generation == 0 {
+			c.Generation = o.Status.ObservedGeneration
+		}
+	}
+	return &copied
 }
 
 // view is what is known of a federated object in all of its topologies.
@@ -115,7 +144,9 @@ type view struct {
 	// pending says that something is still to be found out about a topology that may be touched.
 	pending bool
 	// waits says that the member may hold something of a deleted object, by topology.
-	waits  map[string]bool
+	waits map[string]bool
+	// busy says that it waits for what nobody may tell the end of.
+	busy   bool
 	reason report.AggregateReason
 	// message goes with the reason, or says what else there is to know.
 	message string
@@ -140,7 +171,7 @@ func (r *Reporter) view(ctx context.Context, run *engine.Running, key engine.Obj
 		return nil, 0, reconcile.TerminalError(err)
 	}
 	if !known {
-		return nil, cacheDelay, nil
+		return nil, namespacesDelay, nil
 	}
 	v := &view{object: o, waits: map[string]bool{}, policy: statusPolicy(run.Policy())}
 	eligible, lagging := r.eligible(key.Namespace, namespace, o)
@@ -154,13 +185,15 @@ func (r *Reporter) view(ctx context.Context, run *engine.Running, key engine.Obj
 		v.reason = federated.ReasonNamespaceNotFederated
 		v.message = fmt.Sprintf("Namespace %q has no FederatedNamespace: create one that places it", key.Namespace)
 	}
+	busy := r.Ledger.Busy(key) // Before what may come of it.
 	entries := r.Ledger.All(key)
 	for _, t := range eligible {
 		entry, found := entries[t.Name]
 		if found && (entry.UID != o.UID || entry.Member != t.Member) {
 			entry, found = Entry{}, false
 		}
-		r.add(run, key, v, t, scope.Decide(o, placed[t.Name], t.Name), entry, found)
+		f := finding{Decision: scope.Decide(o, placed[t.Name], t.Name), found: found, entry: entry, busy: busy[t.Name]}
+		r.add(run, key, v, t, &f)
 	}
 	for _, t := range lagging {
 		v.waits[t.Name] = true
@@ -209,8 +242,7 @@ func (r *Reporter) eligible(name string, namespace *Namespace, o *federated.Obje
 		}
 		mended := t.Topology
 		mended.Labels = namespace.Labels
-		listed := slices.Contains(o.Placement.StatusClusters, t.Name)
-		if t.View != nil && listed && scope.Eligible(name, namespace.Labels, mended) {
+		if t.View != nil && listed(o, t.Name) && scope.Eligible(name, namespace.Labels, mended) {
 			lagging = append(lagging, t)
 		}
 	}
@@ -218,18 +250,13 @@ func (r *Reporter) eligible(name string, namespace *Namespace, o *federated.Obje
 }
 
 // add adds a topology to the view.
-func (r *Reporter) add(run *engine.Running, key engine.ObjectKey, v *view, t Topology, d scope.Decision, entry Entry, found bool) {
+func (r *Reporter) add(run *engine.Running, key engine.ObjectKey, v *view, t Topology, f *finding) {
 	if v.reason == federated.ReasonComputePlacementFailed {
 		return
 	}
-	f := finding{
-		Decision: d,
-		found:    found,
-		looked:   found && entry.Observed == v.object.Generation,
-		entry:    entry,
-		listed:   slices.Contains(v.object.Placement.StatusClusters, t.Name),
-		kept:     run.Target.IsNamespace() && t.View != nil,
-	}
+	f.looked = f.found && f.entry.Observed == v.object.Generation
+	f.listed = listed(v.object, t.Name) || f.found && f.entry.Outcome.AppliedVersion != ""
+	f.kept = run.Target.IsNamespace() && t.View != nil
 	namespace, name := identity(run, key, t.Topology)
 	live, known := r.Members.Get(t.Member, run.Member, namespace, name)
 	healthy, _ := r.Members.Healthy(t.Member)
@@ -241,20 +268,26 @@ func (r *Reporter) add(run *engine.Running, key engine.ObjectKey, v *view, t Top
 	if v.object.Deleting {
 		if shown = f.deleting(); shown {
 			v.waits[t.Name] = true
+			v.busy = v.busy || f.busy
 		}
 	}
 	if !shown {
 		return
 	}
 	v.pending = v.pending || pending
-	topology := report.Topology{Name: t.Name, Placed: d.Placed, Held: d.Held, Known: f.known}
+	topology := report.Topology{Name: t.Name, Placed: f.Placed, Held: f.Held, Known: f.known}
 	if f.live != nil {
 		topology.Live = f.live.Unstructured
 	}
-	if f.looked || found && entry.Outcome.Status != federated.StatusOK {
-		topology.Outcome = &entry.Outcome
+	if f.looked || f.found && f.entry.Outcome.Status != federated.StatusOK {
+		topology.Outcome = &f.entry.Outcome
 	}
 	v.topologies = append(v.topologies, topology)
+}
+
+// listed reports whether the object's status says that a topology has it, or may have it.
+func listed(o *federated.Object, name string) bool {
+	return slices.ContainsFunc(o.Status.Clusters, func(c federated.ClusterStatus) bool { return c.Name == name && mayHave(o, c) })
 }
 
 // finding is what is known of a federated object in one topology.
@@ -263,8 +296,10 @@ type finding struct {
 	// found says that there is an entry, and looked that it speaks of the object as it is now.
 	found, looked bool
 	entry         Entry
-	// listed says that the object's status names the topology.
+	// listed says that the object was delivered to the topology, or may have been.
 	listed bool
+	// busy says that something is being done in the topology that may have been decided before.
+	busy bool
 	// kept says that what is in the member stays there: it is a cell's Namespace.
 	kept bool
 	// known says that the member has nothing where live is nil.
@@ -295,11 +330,12 @@ func (f *finding) living() (shown, pending bool) {
 func (f *finding) deleting() bool {
 	switch {
 	case f.Held:
-		return f.mayHold()
+		return f.busy || f.mayHold()
 	case f.Want == scope.Untouched, f.kept, f.looked && f.entry.Gone:
 		return false
 	default:
-		return f.mayHold() || f.Placed || f.looked
+		// What was ever tried may have come to something that nobody has seen.
+		return f.busy || f.mayHold() || f.Placed || f.found
 	}
 }
 

@@ -81,13 +81,13 @@ func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *membe
 	events := &Events{Recorder: mgr.GetEventRecorder("cellfed-propagation")}
 	*planner = Planner{Host: host, Members: clusters, Queues: e, Ledger: ledger}
 	*propagator = Propagator{Host: host, Members: &measured{clusters, metrics}, Queues: e, Ledger: ledger, Events: events, Clock: realClock}
-	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Settle: defaultSettle, Gap: defaultGap}
+	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Settle: defaultSettle, Gap: defaultGap, Yield: defaultYield}
 	topologies := &Topologies{
 		client: mgr.GetClient(), namespace: options.KubeFedNamespace, registry: registry, engine: e,
 		members: &keeper{reader: mgr.GetClient(), clusters: clusters}, joined: map[string]bool{},
 		look: observer.look,
 	}
-	if err := errors.Join(mgr.Add(e), mgr.Add(&closer{clusters}), setupTopologies(mgr, topologies)); err != nil {
+	if err := errors.Join(mgr.Add(e), mgr.Add(&closer{clusters}), setupTopologies(mgr, topologies, func(namespace string) { observer.lookNamespace(host, namespace) })); err != nil {
 		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
 	}
 	return e, clusters, nil
@@ -106,7 +106,7 @@ func (c *closer) Start(ctx context.Context) error {
 	return nil
 }
 
-func setupTopologies(mgr ctrl.Manager, r *Topologies) error {
+func setupTopologies(mgr ctrl.Manager, r *Topologies, look func(namespace string)) error {
 	one := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{{}}
 	})
@@ -120,22 +120,28 @@ func setupTopologies(mgr ctrl.Manager, r *Topologies) error {
 		Watches(&v1alpha1.Cell{}, one).
 		Watches(&corev1.Secret{}, one, builder.WithPredicates(inNamespace, registered)).
 		Watches(&fedv1b1.FederatedTypeConfig{}, one, builder.WithPredicates(inNamespace, namespaces, predicate.GenerationChangedPredicate{})).
-		WatchesMetadata(&corev1.Namespace{}, &namespaceLabels{r.engine}).
+		WatchesMetadata(&corev1.Namespace{}, &namespaceLabels{r.engine, look}).
 		Complete(r)
 }
 
 // namespaceLabels looks again at the objects of a Namespace whose labels have changed: they say whose it is.
-type namespaceLabels struct{ engine feeder }
+type namespaceLabels struct {
+	engine feeder
+	// look looks again at what members hold of a namespace: what it was left with while it did not reach them, nobody plans.
+	look func(namespace string)
+}
 
 func (h *namespaceLabels) Create(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	if !e.IsInInitialList {
 		h.engine.PlanAll("", e.Object.GetName(), engine.PriorityChange)
+		h.look(e.Object.GetName())
 	}
 }
 
 func (h *namespaceLabels) Update(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	if !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) {
 		h.engine.PlanAll("", e.ObjectNew.GetName(), engine.PriorityChange)
+		h.look(e.ObjectNew.GetName())
 	}
 }
 

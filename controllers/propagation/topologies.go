@@ -186,10 +186,25 @@ func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []To
 		}
 		if t, ok := cellTopology(c, byCluster[c.Name], physical); ok {
 			all = append(all, t)
+			delete(byCluster, c.Name)
+		}
+	}
+	for name, cell := range byCluster {
+		if physical[name] == nil && cell.DeletionTimestamp.IsZero() {
+			all = append(all, unregistered(name, cell))
 		}
 	}
 	slices.SortFunc(all, func(a, b Topology) int { return cmp.Compare(a.Name, b.Name) })
 	return all
+}
+
+// unregistered returns the topology of a cell that has no KubeFedCluster, or one that somebody has made another's: it is
+// made again. Without the topology what the cell holds would be nobody's meanwhile, and a deletion would not wait for it.
+func unregistered(name string, cell *v1alpha1.Cell) Topology {
+	return Topology{Topology: scope.Topology{
+		Name: name, Member: cell.Spec.ClusterName,
+		View: &mapping.View{Namespace: cell.Namespace, Cell: cell.Name, TargetNamespace: cell.TargetNamespace()},
+	}, Blocked: "the Cell has no KubeFedCluster"}
 }
 
 // cellTopology returns the topology that a cell's KubeFedCluster is. A cell of which it is not sure where it leads is

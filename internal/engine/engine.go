@@ -13,6 +13,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
@@ -53,8 +54,9 @@ type Options struct {
 	Members Watcher
 	// Reconcilers do the work.
 	Reconcilers Reconcilers
-	// TypeWorkers is how many objects of a type are planned, and how many reported on, at a time; zero means 8.
-	TypeWorkers int
+	// PlanWorkers is how many objects of a type are planned at a time, and ReportWorkers how many are reported on; zero
+	// means 32 and 8.
+	PlanWorkers, ReportWorkers int
 	// MemberWorkers is how many objects are written to a member at a time; zero means 32.
 	MemberWorkers int
 	// Stopped, unless it is nil, is told the name of each type that has stopped.
@@ -82,8 +84,11 @@ type Engine struct {
 
 // New returns an engine that runs nothing before it is started.
 func New(options Options) *Engine {
-	if options.TypeWorkers == 0 {
-		options.TypeWorkers = 8
+	if options.PlanWorkers == 0 {
+		options.PlanWorkers = 32
+	}
+	if options.ReportWorkers == 0 {
+		options.ReportWorkers = 8
 	}
 	if options.MemberWorkers == 0 {
 		options.MemberWorkers = 32
@@ -164,6 +169,7 @@ func (e *Engine) start(r *Running) error {
 		case Listed:
 			r.plan.add(PriorityResync, o)
 		case Specified:
+			r.changes.note(time.Now())
 			r.plan.add(PriorityChange, o)
 		case Reported:
 			r.report.add(PriorityResync, o)
@@ -172,23 +178,39 @@ func (e *Engine) start(r *Running) error {
 	if err != nil {
 		return err
 	}
+	if err := e.register(r); err != nil {
+		return err
+	}
+	// This waits for what ends in other members and types, which may just be telling the engine of something: it must
+	// not have to wait for the engine.
+	e.options.Members.Watch(r.Member)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended {
+		return fmt.Errorf("start type %q: %w", r.Name, ErrNotRunning)
+	}
+	r.Store.start(e.ctx)
+	e.options.Log.Info("Started to propagate a type", "type", r.Name)
+	return nil
+}
+
+// register makes a type known, and starts its queues. The watches on members come after it, for what they bring is for a
+// type that is known; and the federated objects after these, for they are propagated to members that are watched.
+func (e *Engine) register(r *Running) (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx == nil || e.ended {
 		return fmt.Errorf("start type %q: %w", r.Name, ErrNotRunning)
 	}
 	log := e.options.Log.WithValues("type", r.Name)
-	if r.plan, err = startUnit(e.ctx, log, "plan-"+r.Name, e.options.TypeWorkers, e.options.Reconcilers.Plan); err != nil {
+	if r.plan, err = startUnit(e.ctx, log, "plan-"+r.Name, e.options.PlanWorkers, e.options.Reconcilers.Plan); err != nil {
 		return err
 	}
-	if r.report, err = startUnit(e.ctx, log, "report-"+r.Name, e.options.TypeWorkers, e.options.Reconcilers.Report); err != nil {
+	if r.report, err = startUnit(e.ctx, log, "report-"+r.Name, e.options.ReportWorkers, e.options.Reconcilers.Report); err != nil {
 		r.plan.stop()
 		return err
 	}
 	e.types[r.Name] = r
-	e.options.Members.Watch(r.Member)
-	r.Store.start(e.ctx)
-	log.Info("Started to propagate a type")
 	return nil
 }
 
@@ -226,7 +248,14 @@ func (e *Engine) stop(r *Running) {
 	r.plan.stop()
 	r.report.stop()
 	r.Store.stop()
-	e.options.Members.Unwatch(r.Member)
+	if !e.sharesTarget(r) {
+		e.options.Members.Unwatch(r.Member)
+	}
+}
+
+// sharesTarget reports whether another type that runs has the same target: nobody keeps two FederatedTypeConfigs from it.
+func (e *Engine) sharesTarget(r *Running) bool {
+	return slices.ContainsFunc(e.Types(), func(other *Running) bool { return other != r && other.Member == r.Member && !other.halted() })
 }
 
 // Enter returns the type if it runs, and has Stop wait until leave is called.
@@ -257,7 +286,10 @@ func (e *Engine) EnsureMember(name string) error {
 	if e.ctx == nil || e.ended {
 		return fmt.Errorf("start the queue of member %q: %w", name, ErrNotRunning)
 	}
-	u, err := startUnit(e.ctx, e.options.Log.WithValues("member", name), "member-"+name, e.options.MemberWorkers, e.options.Reconcilers.Propagate)
+	propagate := reconcile.TypedFunc[Key](func(ctx context.Context, key Key) (reconcile.Result, error) {
+		return e.options.Reconcilers.Propagate.Reconcile(context.WithValue(ctx, memberKey{}, name), key)
+	})
+	u, err := startUnit(e.ctx, e.options.Log.WithValues("member", name), "member-"+name, e.options.MemberWorkers, propagate)
 	if err == nil {
 		e.members[name] = u
 	}
@@ -348,6 +380,7 @@ func (e *Engine) EnsureNamespaces(config *fedv1b1.FederatedTypeConfig) error {
 	if err != nil {
 		return err
 	}
+	store.synced = func() { e.PlanAll("", "", PriorityResync) }
 	e.namespaces = store
 	store.start(e.ctx)
 	return nil

@@ -49,6 +49,15 @@ func PriorityOf(ctx context.Context) int {
 	return priority
 }
 
+type memberKey struct{}
+
+// MemberOf returns the member in whose queue the key was that a reconciler was called for. It reports false where it was in
+// none.
+func MemberOf(ctx context.Context) (name string, ok bool) {
+	name, ok = ctx.Value(memberKey{}).(string)
+	return name, ok
+}
+
 // observedQueue remembers with which priority the keys that are being worked on were queued: a controller does not
 // tell its reconciler.
 type observedQueue[K comparable] struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,6 +41,8 @@ type Running struct {
 	plan     *unit[ObjectKey]
 	report   *unit[ObjectKey]
 
+	changes burst
+
 	mu      sync.Mutex
 	busy    int
 	stopped bool
@@ -59,6 +62,49 @@ type Policy struct {
 
 // Policy returns the policy as it is now.
 func (r *Running) Policy() *Policy { return r.policy.Load() }
+
+// Busy reports whether so many objects of the type are being changed that what can wait should.
+func (r *Running) Busy() bool { return r.changes.many(time.Now()) }
+
+const (
+	// burstSpan is over which time changes are counted, in two halves, and burstSize how many of them are many.
+	burstSpan = 500 * time.Millisecond
+	burstSize = 25
+)
+
+// burst counts what happens in a short time.
+type burst struct {
+	mu     sync.Mutex
+	half   int64
+	counts [2]int
+}
+
+// at moves on to the half that a time is in.
+func (b *burst) at(now time.Time) {
+	half := now.UnixNano() / int64(burstSpan/2)
+	switch half - b.half {
+	case 0:
+	case 1:
+		b.counts = [2]int{0, b.counts[0]}
+	default:
+		b.counts = [2]int{}
+	}
+	b.half = half
+}
+
+func (b *burst) note(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at(now)
+	b.counts[0]++
+}
+
+func (b *burst) many(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at(now)
+	return b.counts[0]+b.counts[1] >= burstSize
+}
 
 // enter says that work for the type begins, unless the type is being stopped.
 func (r *Running) enter() bool {

@@ -40,6 +40,8 @@ type Store struct {
 	shared   cache.SharedIndexInformer
 	handlers cache.ResourceEventHandlerRegistration
 	changed  func(types.NamespacedName, Change)
+	// synced, unless it is nil, is called once, when the store holds all that there is.
+	synced func()
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -114,7 +116,14 @@ func (s *Store) start(ctx context.Context) {
 	s.done = make(chan struct{})
 	go func() {
 		defer close(s.done)
+		var telling sync.WaitGroup
+		telling.Go(func() {
+			if s.synced != nil && cache.WaitForCacheSync(ctx.Done(), s.handlers.HasSynced) {
+				s.synced()
+			}
+		})
 		s.shared.RunWithContext(ctx)
+		telling.Wait()
 	}()
 }
 
@@ -217,8 +226,10 @@ func (s *Store) OnUpdate(before, after any) {
 		return
 	}
 	key := keyOf(is)
-	switch own := s.caughtUp(key, is); {
-	case !samePlan(was, is):
+	own, written := s.caughtUp(key, is)
+	switch {
+	case !samePlan(was, is), written != nil && !samePlan(written, is):
+		// What this process has seen is what it wrote, too: a watch may tell of a later change alone.
 		s.changed(key, Specified)
 	case !own && !reflect.DeepEqual(was.Object["status"], is.Object["status"]):
 		s.changed(key, Reported)
@@ -242,19 +253,20 @@ func (s *Store) OnDelete(o any) {
 	s.changed(key, Specified)
 }
 
-// caughtUp forgets what was written once the watch has brought it, and reports whether it was just that.
-func (s *Store) caughtUp(key types.NamespacedName, is *unstructured.Unstructured) bool {
+// caughtUp forgets what was written once the watch has brought it, or something later. It returns whether it was just
+// that, and what was written.
+func (s *Store) caughtUp(key types.NamespacedName, is *unstructured.Unstructured) (own bool, written *unstructured.Unstructured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	written := s.written[key]
-	if written == nil {
-		return false
+	if written = s.written[key]; written == nil {
+		return false, nil
 	}
-	own := written.GetResourceVersion() == is.GetResourceVersion()
+	own = written.GetResourceVersion() == is.GetResourceVersion()
 	if own || written.GetUID() != is.GetUID() || newer(is, written) {
 		delete(s.written, key)
+		return own, written
 	}
-	return own
+	return own, nil
 }
 
 // samePlan reports whether nothing differs that decides what the members are to hold. Labels and annotations change no

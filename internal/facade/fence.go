@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"context"
 	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -10,11 +11,11 @@ import (
 
 // checkFence refuses a write to a resource that is fenced, of the whole or of a subresource. Reads go on: upstream keeps
 // the informers of a type that it does not propagate any more.
-func (x *exchange) checkFence() error {
+func (x *exchange) checkFence(ctx context.Context) error {
 	if x.handler.fence == nil || !x.request.IsResource() || !writes(x.request.Verb) {
 		return nil
 	}
-	reason := x.handler.fence(x.request.Resource.Group, x.request.Resource.Resource)
+	reason := x.handler.fence(ctx, x.request.Resource.Group, x.request.Resource.Resource)
 	if reason == "" {
 		return nil
 	}

@@ -1,10 +1,12 @@
 package facade
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -34,7 +36,7 @@ func TestFence(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, func(o *Options) {
-				o.Fence = func(group, resource string) string {
+				o.Fence = func(_ context.Context, group, resource string) string {
 					if group == "" && (resource == "configmaps" || resource == "namespaces") {
 						return "cellfed propagates it: ask there"
 					}
@@ -66,7 +68,7 @@ func TestFenceOpens(t *testing.T) {
 	var closed atomic.Bool
 	closed.Store(true)
 	b := newBed(t, func(o *Options) {
-		o.Fence = func(string, string) string {
+		o.Fence = func(context.Context, string, string) string {
 			if closed.Load() {
 				return "cellfed propagates it"
 			}
@@ -84,5 +86,23 @@ func TestFenceOpens(t *testing.T) {
 	closed.Store(false)
 	if code := create(); code != http.StatusOK {
 		t.Errorf("open: got %d", code)
+	}
+}
+
+// TestFenceStuck: who cannot say whether a resource is fenced holds a write up for as long as a member may, and it is refused.
+func TestFenceStuck(t *testing.T) {
+	b := newBed(t, func(o *Options) {
+		o.Timeout = 50 * time.Millisecond
+		o.Fence = func(ctx context.Context, _, _ string) string {
+			<-ctx.Done()
+			return "it is not known who propagates it"
+		}
+	})
+	resp, body := b.call("POST", "/api/v1/namespaces/acme/configmaps", `{"metadata":{"name":"a"}}`, "Content-Type", jsonType)
+	if resp.StatusCode != http.StatusForbidden || !strings.Contains(body, "it is not known who propagates it") {
+		t.Errorf("got %d %s", resp.StatusCode, body)
+	}
+	if diff := cmp.Diff([]string{}, lines(b.member.seen())); diff != "" {
+		t.Errorf("the member was asked: %s", diff)
 	}
 }

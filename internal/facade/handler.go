@@ -41,8 +41,8 @@ type Options struct {
 	// HealthTimeout is DefaultHealthTimeout when it is 0.
 	HealthTimeout time.Duration
 	// Fence returns why a resource is not to be written through the façade, or "". It is asked for every write and must
-	// be fast. Nil means that none is fenced.
-	Fence func(group, resource string) string
+	// be fast; the context ends with the time that the request may take. Nil means that none is fenced.
+	Fence func(ctx context.Context, group, resource string) string
 	// Registerer takes the façade's metrics. They are not to be seen when it is nil.
 	Registerer prometheus.Registerer
 }
@@ -54,7 +54,7 @@ type Handler struct {
 	timeout       time.Duration
 	healthTimeout time.Duration
 	recheck       time.Duration
-	fence         func(group, resource string) string
+	fence         func(ctx context.Context, group, resource string) string
 	metrics       *metrics
 
 	// serving ends when watches are to end, so that clients go to another replica.
@@ -124,11 +124,11 @@ func (x *exchange) serve() error {
 	if x.request, err = mapping.ParseRequest(x.r.Method, rest, x.r.URL.RawQuery); err != nil {
 		return err
 	}
-	if err := x.checkFence(); err != nil {
-		return err
-	}
 	ctx, stop := x.bound()
 	defer stop()
+	if err := x.checkFence(ctx); err != nil {
+		return err
+	}
 	scope, err := x.scope(ctx)
 	if err != nil {
 		return err

@@ -82,6 +82,15 @@ func (m *Mask) Allows(cluster string) bool {
 	return m == nil || slices.Contains(m.Clusters, cluster)
 }
 
+// HoldsBack reports whether the mask keeps some topology from what the object says, or may do so as long as it is not known
+// what became of it. Whoever does not obey masks must not be given such an object: it would release everything.
+func (o *Object) HoldsBack() bool {
+	if errors.Is(o.Invalid, ErrMask) {
+		return true
+	}
+	return o.Mask != nil && (o.Status.Summary == nil || o.Status.Summary.Held > 0 || o.Status.ObservedGeneration != o.Generation)
+}
+
 // Override is an operation of a JSON patch.
 type Override struct {
 	// Op is add, remove or replace, or empty, which upstream takes for replace.

@@ -273,3 +273,25 @@ func TestMaskAllows(t *testing.T) {
 		})
 	}
 }
+
+func TestHoldsBack(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		object Object
+		want   bool
+	}{
+		"NoMask":    {reason: "without a mask nothing is held", object: Object{Generation: 2}},
+		"Held":      {reason: "something is held", object: Object{Generation: 2, Mask: &Mask{}, Status: Status{ObservedGeneration: 2, Summary: &Summary{Held: 1}}}, want: true},
+		"NoneHeld":  {reason: "the mask names all that is placed", object: Object{Generation: 2, Mask: &Mask{}, Status: Status{ObservedGeneration: 2, Summary: &Summary{}}}},
+		"Stale":     {reason: "nobody knows what the mask does now", object: Object{Generation: 3, Mask: &Mask{}, Status: Status{ObservedGeneration: 2, Summary: &Summary{}}}, want: true},
+		"Unknown":   {reason: "nobody has counted", object: Object{Generation: 2, Mask: &Mask{}, Status: Status{ObservedGeneration: 2}}, want: true},
+		"WrongMask": {reason: "a mask that cannot be read allows nothing", object: Object{Generation: 2, Mask: &Mask{}, Invalid: ErrMask, Status: Status{ObservedGeneration: 2, Summary: &Summary{}}}, want: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.object.HoldsBack(); got != tc.want {
+				t.Errorf("%s: %v", tc.reason, got)
+			}
+		})
+	}
+}

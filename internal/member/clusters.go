@@ -132,7 +132,7 @@ func (c *Clusters) newCluster(registration *fedv1b1.KubeFedCluster) *cluster {
 	m := &cluster{
 		all: c, name: registration.Name, uid: registration.UID, log: c.options.Log.WithValues("cluster", registration.Name),
 		cancel: cancel, done: make(chan struct{}), woken: make(chan struct{}, 1),
-		sick: notAsked, watching: map[Target]*watching{},
+		sick: NotAsked, watching: map[Target]*watching{},
 	}
 	for t := range c.targets {
 		m.watching[t] = newWatching(m, t)
@@ -288,7 +288,7 @@ func (c *cluster) use(conn *connection, wrong string) bool {
 	c.connection, c.wrong = conn, wrong
 	if wrong != "" {
 		// What comes after it has to show that it works.
-		c.sick = notAsked
+		c.sick = NotAsked
 	}
 	c.mu.Unlock()
 	if changed {

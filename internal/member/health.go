@@ -37,10 +37,11 @@ type cluster struct {
 	through *connection
 }
 
-const (
-	notAsked    = "it has not been asked yet"
-	replaceTime = 5 * time.Second
-)
+// NotAsked is why a member is not healthy that was just registered, or registered anew. It is soon, or there is another
+// reason.
+const NotAsked = "it has not been asked yet"
+
+const replaceTime = 5 * time.Second
 
 // run keeps the member's health and its sessions, until the context ends.
 func (c *cluster) run(ctx context.Context) {
@@ -48,6 +49,7 @@ func (c *cluster) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		conn := c.current()
 		if conn == nil {
+			c.unusable()
 			c.wait(ctx, nil)
 			continue
 		}
@@ -115,7 +117,7 @@ func (c *cluster) ask(ctx context.Context, conn *connection) bool {
 		c.recovered()
 	case why != "" && was != why:
 		c.log.Info("The member cluster is not healthy", "reason", why)
-		if was == "" {
+		if was == "" || was == NotAsked {
 			c.failed()
 		}
 	}
@@ -128,6 +130,16 @@ func (c *cluster) recovered() {
 	}
 	if notify := c.all.options.OnHealthy; notify != nil {
 		notify(c.name)
+	}
+}
+
+// unusable tells that there is nothing to connect with. Before the registration was looked at it is not known.
+func (c *cluster) unusable() {
+	c.mu.RLock()
+	wrong := c.wrong
+	c.mu.RUnlock()
+	if wrong != "" {
+		c.failed()
 	}
 }
 
@@ -207,6 +219,7 @@ func (c *cluster) replaced(ctx context.Context, conn *connection) {
 			c.mu.Lock()
 			c.sick = "its connection was closed"
 			c.mu.Unlock()
+			c.failed()
 			late = nil
 		}
 	}

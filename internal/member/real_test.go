@@ -412,7 +412,7 @@ func testRefused(t *testing.T, m *realMember) {
 	registration, secret := m.registration()
 	secret.Data[TokenKey] = []byte("poor")
 	f.Ensure(registration, secret)
-	eventually(t, "the refusal to be told", func() bool { ok, _ := f.Healthy("hz-a"); return !ok && f.Trouble("hz-a", configMaps) != notAsked })
+	eventually(t, "the refusal to be told", func() bool { ok, _ := f.Healthy("hz-a"); return !ok && f.Trouble("hz-a", configMaps) != NotAsked })
 	role := target("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false)
 	m.put(t, role, object(role, "", "poor", map[string]any{
 		"roleRef":  map[string]any{"apiGroup": role.Kind.Group, "kind": "ClusterRole", "name": "cluster-admin"},

@@ -82,7 +82,7 @@ func (c *Clusters) Delete(ctx context.Context, member string, t Target, live *Ob
 	switch {
 	case err == nil:
 		gone, err = r.isGone(answer, live)
-	case apierrors.IsNotFound(err):
+	case r.isAbsent(err):
 		gone, err = true, nil
 	}
 	if err != nil {
@@ -93,6 +93,13 @@ func (c *Clusters) Delete(ctx context.Context, member string, t Target, live *Ob
 		r.store(func(s *store) { s.deleted(live) })
 	}
 	return gone, nil
+}
+
+// isAbsent says whether an error means that an object is not there. A 404 that no Status comes with is that of a server
+// which does not know the type, or of something between here and there that knows nothing at all: then the member has to
+// show that it is the one that answers.
+func (r *request) isAbsent(err error) bool {
+	return apierrors.IsNotFound(err) && (!apierrors.IsUnexpectedServerError(err) || r.conn.probe(r.ctx) == "")
 }
 
 // isGone reads the answer to a deletion: a Status when the object is gone, or the object, as it was or as it still is.
@@ -138,7 +145,7 @@ func (c *Clusters) Read(ctx context.Context, member string, t Target, namespace,
 	}
 	defer done()
 	u, err := r.read(namespace, name)
-	if apierrors.IsNotFound(err) {
+	if r.isAbsent(err) {
 		return nil, nil
 	}
 	var o *Object

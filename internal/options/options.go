@@ -31,6 +31,8 @@ type Options struct {
 	MetricsAddress string
 	// MetricsSecure serves metrics over TLS, to those that the API server authenticates and authorizes.
 	MetricsSecure bool
+	// PprofAddress is where profiles are served, to whoever can reach it; "" or "0" turns them off.
+	PprofAddress string
 	// HealthAddress is where /healthz and /readyz are served.
 	HealthAddress string
 
@@ -103,6 +105,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", o.LeaderElectionNamespace, "The namespace of the leader's Lease (default the KubeFed namespace).")
 	fs.StringVar(&o.MetricsAddress, "metrics-bind-address", o.MetricsAddress, `The host:port that serves metrics; "0" turns them off.`)
 	fs.BoolVar(&o.MetricsSecure, "metrics-secure", o.MetricsSecure, "Serve metrics over TLS, to those that the API server authorizes.")
+	fs.StringVar(&o.PprofAddress, "pprof-bind-address", o.PprofAddress, `The host:port that serves profiles (net/http/pprof) to whoever can reach it; "0" or nothing turns them off.`)
 	fs.StringVar(&o.HealthAddress, "health-probe-bind-address", o.HealthAddress, "The host:port that serves /healthz and /readyz.")
 	fs.StringVar(&o.WebhookAddress, "webhook-bind-address", o.WebhookAddress, "The host:port that serves the API server's webhooks.")
 	fs.StringVar(&o.WebhookURL, "webhook-url", o.WebhookURL, "The https URL by which the API server reaches the webhooks, where no Service leads to them.")
@@ -139,8 +142,10 @@ func (o *Options) Validate() field.ErrorList {
 		{"facade-bind-address", o.FacadeAddress},
 		{"health-probe-bind-address", o.HealthAddress},
 		{"metrics-bind-address", o.MetricsAddress},
+		{"pprof-bind-address", o.PprofAddress},
 	} {
-		if address.value == "0" && address.name == "metrics-bind-address" {
+		off := address.value == "0" || address.value == "" && address.name == "pprof-bind-address"
+		if off && (address.name == "metrics-bind-address" || address.name == "pprof-bind-address") {
 			continue
 		}
 		// Nobody could know a port that is chosen at random; controller-runtime takes 0 for its default, too.
@@ -176,7 +181,7 @@ func (o *Options) Validate() field.ErrorList {
 		errs = append(errs, field.Invalid(flag("member-workers"), o.MemberWorkers, "give a number above zero, such as 32"))
 	}
 	if o.RemoveV2Beta1 {
-		return errs // Nothing is served.
+		return errs // Only a type that is stored in v2beta1 needs the webhook, and so the certificates.
 	}
 	for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
 		if f, err := os.Open(filepath.Join(o.CertDir, name)); err != nil {
