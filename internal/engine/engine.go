@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -79,7 +80,7 @@ type Engine struct {
 	members    map[string]*unit[Key]
 	namespaces *Store
 	// namespacesOf says for which FederatedTypeConfig of Namespaces namespaces was made.
-	namespacesOf types.UID
+	namespacesOf namespacesIdentity
 }
 
 // New returns an engine that runs nothing before it is started.
@@ -348,42 +349,45 @@ func (e *Engine) running(name string) *Running {
 // EnsureNamespaces keeps the FederatedNamespaces, which every namespaced type is placed by, whoever propagates
 // Namespaces. A nil config means that nobody federates them.
 func (e *Engine) EnsureNamespaces(config *fedv1b1.FederatedTypeConfig) error {
-	var uid types.UID
+	var want namespacesIdentity
 	if config != nil {
-		uid = config.UID
+		if resource, ok := namespacesResource(config); ok {
+			want = namespacesIdentity{config.UID, resource}
+		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ctx == nil || e.ended {
 		return fmt.Errorf("read FederatedNamespaces: %w", ErrNotRunning)
 	}
-	if e.namespacesOf == uid {
+	if e.namespacesOf == want {
 		return nil
+	}
+	var next *Store
+	if want != (namespacesIdentity{}) {
+		var err error
+		next, err = newStore(e.options.Client, want.resource, func(key types.NamespacedName, change Change) {
+			if change != Reported && key.Namespace == key.Name {
+				e.PlanAll("", key.Namespace, PriorityChange)
+			}
+		})
+		if err != nil {
+			return err
+		}
+		next.synced = func() { e.PlanAll("", "", PriorityResync) }
+		next.start(e.ctx)
 	}
 	if before := e.namespaces; before != nil {
-		e.namespaces = nil
 		go before.stop()
 	}
-	e.namespacesOf = uid
-	if config == nil {
-		return nil
-	}
-	resource, ok := namespacesResource(config)
-	if !ok {
-		return nil
-	}
-	store, err := newStore(e.options.Client, resource, func(key types.NamespacedName, change Change) {
-		if change != Reported && key.Namespace == key.Name {
-			e.PlanAll("", key.Namespace, PriorityChange)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	store.synced = func() { e.PlanAll("", "", PriorityResync) }
-	e.namespaces = store
-	store.start(e.ctx)
+	e.namespaces, e.namespacesOf = next, want
 	return nil
+}
+
+// namespacesIdentity tells what FederatedNamespaces are read for and as; zero where nobody federates Namespaces.
+type namespacesIdentity struct {
+	uid      types.UID
+	resource schema.GroupVersionResource
 }
 
 // FederatedNamespace returns the FederatedNamespace of a namespace, nil if there is none. It reports false as long as
