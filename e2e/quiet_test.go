@@ -27,6 +27,7 @@ func TestQuiet(t *testing.T) {
 			s.waitReport(kind, "still", well(s.one, s.two))
 		}
 	}
+	stages[0].waitLeft()
 	host, err := env.Host.Mark()
 	if err != nil {
 		t.Fatal(err)

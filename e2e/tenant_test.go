@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -85,6 +87,38 @@ func (s *tenant) leave() {
 	if err := s.env.Host.Client.DeleteAllOf(ctx, &cellfedv1alpha1.Cell{}, client.InNamespace(s.namespace)); err != nil {
 		s.t.Errorf("delete the cells of %s: %v", s.namespace, err)
 	}
+}
+
+// waitLeft waits until what the stories before this one deleted is gone from the host. To remove it is work that a
+// story which counts writes would take for its own.
+func (s *tenant) waitLeft() {
+	s.t.Helper()
+	s.eventually("what earlier stories deleted to be gone", func(ctx context.Context) error {
+		lists := []client.ObjectList{&cellfedv1alpha1.CellList{}}
+		for _, kind := range federatedKinds {
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(federated(kind, v2beta1).GroupVersionKind())
+			lists = append(lists, list)
+		}
+		var leaving []string
+		for _, list := range lists {
+			if err := s.env.Host.Client.List(ctx, list); err != nil {
+				return err
+			}
+			if err := meta.EachListItem(list, func(item runtime.Object) error {
+				if object, ok := item.(client.Object); ok && object.GetDeletionTimestamp() != nil {
+					leaving = append(leaving, fmt.Sprintf("%T %s/%s", object, object.GetNamespace(), object.GetName()))
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		if len(leaving) > 0 {
+			return fmt.Errorf("%d objects are still being deleted: %s", len(leaving), strings.Join(leaving, ", "))
+		}
+		return nil
+	})
 }
 
 func (s *tenant) must(err error) {
