@@ -57,6 +57,11 @@ test-faults: bin ## Kill, freeze, delay and restart what a release depends on, a
 	@echo "testing faults (several minutes)"
 	go test -count=1 -timeout 40m -v ./e2e/faults | hack/e2e-summary.sh
 
+.PHONY: test-tenants
+test-tenants: bin ## Play a hostile tenant, and print what it tried, what it was answered, and what it reached.
+	@echo "testing what one tenant can do to another (several minutes)"
+	go test -count=1 -timeout 40m -v ./e2e/tenants | hack/e2e-summary.sh
+
 .PHONY: test-model
 STEPS ?= 100000
 SEED ?= 1
@@ -71,7 +76,11 @@ fuzz: ## Run every fuzz target for FUZZTIME.
 ##@ Measure
 
 .PHONY: bench
-bench: bench-conversion bench-facade bench-list bench-propagation ## Run all benchmarks.
+bench: bench-admission bench-conversion bench-facade bench-list bench-propagation ## Run all benchmarks.
+
+.PHONY: bench-admission
+bench-admission: bin ## Writes of a federated object with and without admission.
+	go run ./bench/admission
 
 .PHONY: bench-conversion
 bench-conversion: ## Conversion beside decoding to unstructured and encoding again.

@@ -13,7 +13,6 @@ import (
 	clientconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/cellfed/cellfed/internal/certs"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
 )
@@ -64,7 +63,7 @@ func newCommand() *cobra.Command {
 
 func run(ctx context.Context, config *rest.Config, opts options.Options) error {
 	ctrl.Log.Info("Starting cellfed's manager", "version", version)
-	certificates, err := certs.New(opts.CertDir, 0)
+	certificates, err := newCertificates(ctx, config, opts)
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,9 @@ func run(ctx context.Context, config *rest.Config, opts options.Options) error {
 	if err != nil {
 		return err
 	}
-	setupWebhooks(mgr)
+	if err := setupWebhooks(ctx, mgr, opts); err != nil {
+		return err
+	}
 	if err := setupControllers(mgr, opts, certificates, pool); err != nil {
 		return err
 	}

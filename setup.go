@@ -5,13 +5,18 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -25,16 +30,21 @@ import (
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/controllers/admission"
 	"github.com/cellfed/cellfed/controllers/cell"
 	"github.com/cellfed/cellfed/controllers/federatedtype"
 	"github.com/cellfed/cellfed/controllers/federatedtypepolicy"
 	"github.com/cellfed/cellfed/controllers/propagation"
+	"github.com/cellfed/cellfed/controllers/tenant"
 	"github.com/cellfed/cellfed/internal/certs"
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/facade"
+	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
 	"github.com/cellfed/cellfed/webhooks/conversion"
+	"github.com/cellfed/cellfed/webhooks/mutating"
+	"github.com/cellfed/cellfed/webhooks/validating"
 )
 
 // stopTimeout is how long what is under way may take when the manager stops. It is longer than the façade drains.
@@ -52,8 +62,38 @@ func newScheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
+// newCertificates returns what the manager serves with, and what its clients are to trust.
+func newCertificates(ctx context.Context, config *rest.Config, opts options.Options) (certs.Source, error) {
+	if opts.Certificates.Mode == options.CertificatesFiles {
+		return certs.New(opts.CertDir, 0)
+	}
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("set up the certificates: %w", err)
+	}
+	clients := certs.HostClients{
+		Reader: live, KubeFedNamespace: opts.KubeFedNamespace, WebhookURL: opts.WebhookURL, FacadeURL: opts.FacadeURL,
+	}
+	// A Service may lead to the webhooks beside the URL.
+	if service, err := opts.Service(); err == nil {
+		clients.ServiceNamespace, clients.ServiceName = service.Namespace, service.Name
+	}
+	return certs.NewRotator(ctx, live, certs.RotatorOptions{
+		Secret: types.NamespacedName{Namespace: opts.KubeFedNamespace, Name: opts.Certificates.Secret},
+		Names:  opts.CertificateNames(),
+		Lifetimes: certs.Lifetimes{
+			Serving: opts.Certificates.Lifetime, Authority: opts.Certificates.AuthorityLifetime, Settle: opts.Certificates.SettlePeriod,
+		},
+		Clients: clients,
+	})
+}
+
 // newManager returns a manager that serves with the certificates and caches no more than the controllers read.
-func newManager(config *rest.Config, opts options.Options, certificates *certs.Watcher) (ctrl.Manager, error) {
+func newManager(config *rest.Config, opts options.Options, certificates certs.Source) (ctrl.Manager, error) {
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, err
@@ -93,7 +133,7 @@ func newManager(config *rest.Config, opts options.Options, certificates *certs.W
 	if err != nil {
 		return nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	if err := mgr.Add(certificates); err != nil {
+	if err := errors.Join(mgr.Add(certificates), metrics.Registry.Register(certs.NewCollector(certificates))); err != nil {
 		return nil, fmt.Errorf("set up the certificates: %w", err)
 	}
 	return mgr, nil
@@ -102,12 +142,14 @@ func newManager(config *rest.Config, opts options.Options, certificates *certs.W
 // byObject keeps the manager's cache to what its controllers read.
 func byObject(namespace string) map[client.Object]cache.ByObject {
 	objects := cell.ByObject(namespace)
-	objects[&kubefedv1beta1.KubeFedConfig{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}}}
+	maps.Copy(objects, admission.ByObject(admission.Names{}))
+	// It is looked at for every object that is propagated, and never changed.
+	objects[&kubefedv1beta1.KubeFedConfig{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}}, UnsafeDisableDeepCopy: new(true)}
 	return objects
 }
 
 // setupFacade adds the façade and the connections to members that it stands on.
-func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher, pool *member.Pool) (*facade.Server, error) {
+func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, certificates certs.Source, pool *member.Pool) (*facade.Server, error) {
 	log := mgr.GetLogger().WithName("facade")
 	if err := facade.IndexTokens(ctx, mgr.GetFieldIndexer()); err != nil {
 		return nil, err
@@ -127,8 +169,30 @@ func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, ce
 	return server, errors.Join(mgr.Add(follower), mgr.Add(server))
 }
 
-func setupWebhooks(mgr ctrl.Manager) {
-	conversion.SetupWithServer(mgr.GetWebhookServer(), conversion.Options{})
+// setupWebhooks serves what API servers ask, on every replica.
+func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options) error {
+	server := mgr.GetWebhookServer()
+	conversion.SetupWithServer(server, conversion.Options{})
+	objects, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("set up the webhooks: %w", err)
+	}
+	// Of what only the leader's controllers watch, the other replicas are asked too.
+	namespaces := &metav1.PartialObjectMetadata{}
+	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	for _, object := range []client.Object{namespaces, &v1alpha1.FederatedTypePolicy{}} {
+		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("set up the webhooks: %w", err)
+		}
+	}
+	known := &inventory.Inventory{Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), KubeFedNamespace: opts.KubeFedNamespace}
+	return errors.Join(
+		inventory.IndexFields(ctx, mgr.GetFieldIndexer()),
+		mutating.Setup(server, mutating.Options{Lookups: known, KubeFedNamespace: opts.KubeFedNamespace, DefaultMask: opts.DefaultPlacementMask}),
+		validating.Setup(server, validating.Options{
+			Inventory: known, Live: mgr.GetAPIReader(), Placements: inventory.NewPlacements(known, objects), TenantChange: opts.TenantChange,
+		}),
+	)
 }
 
 // fence returns why a resource is not to be written through the façade: cellfed propagates its type. It reads from the
@@ -147,7 +211,7 @@ func fence(reader client.Reader, namespace string) func(ctx context.Context, gro
 	}
 }
 
-func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *certs.Watcher, pool *member.Pool) error {
+func setupControllers(mgr ctrl.Manager, opts options.Options, certificates certs.Source, pool *member.Pool) error {
 	webhook, err := webhookClientConfig(opts)
 	if err != nil {
 		return err
@@ -178,6 +242,12 @@ func setupControllers(mgr ctrl.Manager, opts options.Options, certificates *cert
 		QuietPeriod: opts.HandOverQuietPeriod,
 	})
 	if err != nil {
+		return err
+	}
+	if err := tenant.SetupWithManager(mgr, tenant.Options{KubeFedNamespace: opts.KubeFedNamespace}); err != nil {
+		return err
+	}
+	if err := admission.SetupWithManager(mgr, admission.Options{CA: certificates}); err != nil {
 		return err
 	}
 	return cell.SetupWithManager(mgr, cell.Options{

@@ -38,6 +38,8 @@ func TestCoexistence(t *testing.T) {
 	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster"})
 
 	s := newTenant(t, env, "newcomer")
+	// Admission would refuse the first cell.
+	s.must(env.Cellfed.Exempt(s.ctx, s.namespace))
 	s.cell("rz00a", hangzhou, user.namespace, nil)
 	s.cell("rz01a", shanghai, "", nil)
 	s.waitReady()

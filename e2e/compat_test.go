@@ -17,7 +17,10 @@ type compatible struct {
 	on []string
 	// pushed says that the story is of what upstream cannot do, and is told under the push reconciler alone.
 	pushed bool
-	tell   func(s *stage)
+	// refused stories are of what admission refuses. They are told where it does not look: such objects may have been stored
+	// before.
+	refused bool
+	tell    func(s *stage)
 }
 
 const (
@@ -30,16 +33,16 @@ var guide = []compatible{
 	{name: "propagation", reason: "an object is created, changed, repaired and deleted where it is placed", tell: tellPropagation},
 	{name: "field", reason: "what leaves the template leaves the members", tell: tellField},
 	{name: "placement", reason: "a list says where an object goes, an absent one leaves it to the selector, an empty one is nowhere", tell: tellPlacement},
-	{name: "status", reason: "the condition Propagation and the list of clusters say what has become of an object", tell: tellStatus},
+	{name: "status", reason: "the condition Propagation and the list of clusters say what has become of an object", refused: true, tell: tellStatus},
 	{name: "creation-failed", reason: "an object that a member refuses is CreationFailed until it is mended", tell: tellCreationFailed},
 	{name: "update-failed", reason: "a change of an immutable field is UpdateFailed until it is reverted", tell: tellUpdateFailed},
-	{name: "placement-failed", reason: "a selector that cannot be read is ComputePlacementFailed and touches nothing", tell: tellPlacementFailed},
+	{name: "placement-failed", reason: "a selector that cannot be read is ComputePlacementFailed and touches nothing", refused: true, tell: tellPlacementFailed},
 	{name: "waiting", reason: "an object that a member does not let go of is WaitingForRemoval", tell: tellWaitingForRemoval},
 
 	{name: "overrides", reason: "JSON patches by cluster: replace where no op is given, add, remove, also in lists", tell: tellOverrides},
-	{name: "overrides-retained", reason: "retained fields can be overridden", tell: tellOverridesRetained},
-	{name: "overrides-failed", reason: "an override that does not apply is ApplyOverridesFailed where it is for", tell: tellOverridesFailed},
-	{name: "overrides-refused", reason: "name, namespace and kind cannot be overridden", tell: tellOverridesRefused},
+	{name: "overrides-retained", reason: "retained fields can be overridden", refused: true, tell: tellOverridesRetained},
+	{name: "overrides-failed", reason: "an override that does not apply is ApplyOverridesFailed where it is for", refused: true, tell: tellOverridesFailed},
+	{name: "overrides-refused", reason: "name, namespace and kind cannot be overridden", refused: true, tell: tellOverridesRefused},
 
 	{name: "orphaning", reason: "kubefed.io/orphan leaves the members' objects behind, without the labels", tell: tellOrphaning},
 	{name: "delete-options", reason: "kubefed.io/deleteoption decides how the members' objects are deleted", tell: tellDeleteOptions},
@@ -73,7 +76,8 @@ func TestCompatibility(t *testing.T) {
 	for _, on := range []string{onClusters, onCells} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
-			s := newStage(t, env, on, "compat")
+			s, past := newStage(t, env, on, "compat"), newStage(t, env, on, "past")
+			past.must(env.Cellfed.Exempt(past.ctx, past.namespace))
 			for _, story := range guide {
 				if !story.toldOn(on) || story.pushed && !pushed() {
 					continue
@@ -81,6 +85,9 @@ func TestCompatibility(t *testing.T) {
 				t.Run(story.name, func(t *testing.T) {
 					t.Parallel()
 					told := s.in(t)
+					if story.refused {
+						told = past.in(t)
+					}
 					t.Logf("%s", story.reason)
 					story.tell(told)
 				})
@@ -119,8 +126,8 @@ func newStage(t *testing.T, env *framework.Environment, on, name string) *stage 
 	}
 	s := &stage{tenant: newTenant(t, env, name+"-cells"), cells: true}
 	s.one, s.two = s.namespace+".one", s.namespace+".two"
-	s.cell("one", hangzhou, name+"-cell-one", map[string]string{"city": "hangzhou"})
-	s.cell("two", shanghai, name+"-cell-two", map[string]string{"city": "shanghai"})
+	s.cell("one", hangzhou, s.namespace+"-one", map[string]string{"city": "hangzhou"})
+	s.cell("two", shanghai, s.namespace+"-two", map[string]string{"city": "shanghai"})
 	s.home = map[string]place{s.one: s.places["one"], s.two: s.places["two"]}
 	s.waitReady()
 	s.waitNamespaces()

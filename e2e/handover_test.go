@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
@@ -294,8 +295,8 @@ func dataIs(key, want string) func(*unstructured.Unstructured) error {
 	}
 }
 
-// TestHandOverByHand has somebody enable the FederatedTypeConfig of a type that is cellfed's: cellfed takes it over anew,
-// and no object in a member is another.
+// TestHandOverByHand has somebody enable the FederatedTypeConfig of a type that is cellfed's. Admission refuses it; where
+// there is none, cellfed takes the type over anew, and no object in a member is another.
 func TestHandOverByHand(t *testing.T) {
 	h := newHandover(t, "by-hand", "configmaps")
 	h.to(cellfedv1alpha1.PropagatorCellfed)
@@ -307,6 +308,18 @@ func TestHandOverByHand(t *testing.T) {
 	}
 	flipped := config.DeepCopy()
 	flipped.Spec.Propagation = kubefedv1beta1.PropagationEnabled
+	if err := h.env.Host.Client.Patch(h.ctx, flipped.DeepCopy(), client.MergeFrom(config)); !apierrors.IsInvalid(err) {
+		t.Fatalf("admission says %v", err)
+	}
+	if err := h.env.Cellfed.RemoveAdmission(h.ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The stories that follow need it, whatever became of this one.
+		if err := h.env.Cellfed.InstallAdmission(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := h.env.Host.Client.Patch(h.ctx, flipped, client.MergeFrom(config)); err != nil {
 		t.Fatal(err)
 	}

@@ -7,13 +7,15 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
 )
 
-// TestManagerDown crashes cellfed's manager, the only one: what an existing user has goes on, cells read as not
-// ready, and nothing is deleted anywhere. When it is back, all is well without a needless write.
+// TestManagerDown crashes cellfed's manager, the only one: what an existing user has is kept as it is, cells read as not
+// ready, and nothing is deleted anywhere. What people write is refused, for nobody judges it. When it is back, all is well
+// without a needless write.
 func TestManagerDown(t *testing.T) {
 	env := environment(t)
 	user := newUser(t, env, "down-user")
@@ -43,13 +45,16 @@ func TestManagerDown(t *testing.T) {
 	s.waitUpstream("rz00a", false)
 	s.waitUpstream("rz00b", false)
 	if pushed() {
-		// What is stored is v2beta1: that can be read and written, and waits for the manager.
-		s.patch("FederatedConfigMap", v2beta1, "steady", `{"metadata":{"labels":{"while":"down"}}}`)
+		// What is stored is v2beta1: that can be read, and written as far as nobody has to judge it.
+		s.patch("FederatedConfigMap", v2beta1, "steady", `{"metadata":{"annotations":{"while":"down"}}}`)
+		s.refused(kubectl, "", in+"patch "+inV2+` steady --type=merge -p {"spec":{"placementMask":{"topologies":[]}}}`, "failed calling webhook")
 		s.refused(kubectl, "", in+"get "+inV1+" steady -o yaml", "conversion webhook", "refused")
 		s.want(kubectl, "", in+"get "+inV2+" steady -o yaml", "rz00a")
 	} else {
-		user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"while":"down"}}}}`)
-		user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster", "while": "down"})
+		s.refused(kubectl, "", "-n "+user.namespace+" patch "+inV1+` plain --type=merge -p {"spec":{"template":{"data":{"while":"down"}}}}`, "failed calling webhook")
+		lost := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: user.namespace, Name: "plain"}}
+		s.must(env.Member(hangzhou).Client.Delete(s.ctx, lost))
+		user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster"})
 		s.refused(kubectl, strings.Replace(manifest, "info", "debug", 1), in+"apply -f -", "conversion webhook", "refused")
 		s.want(kubectl, "", in+"get "+inV1+" steady -o yaml", "down.rz00a")
 	}
@@ -58,9 +63,7 @@ func TestManagerDown(t *testing.T) {
 	s.wantNoWrites(before, "while the manager is down")
 
 	s.must(env.Cellfed.Start(s.ctx))
-	if pushed() {
-		user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"while":"down"}}}}`)
-	}
+	user.patch("FederatedConfigMap", v1beta1, "plain", `{"spec":{"template":{"data":{"since":"back"}}}}`)
 	s.waitUpstream("rz00a", true)
 	s.waitUpstream("rz00b", true)
 	s.waitReady()
@@ -69,7 +72,7 @@ func TestManagerDown(t *testing.T) {
 	s.want(kubectl, strings.Replace(manifest, "info", "debug", 1), in+"apply -f -", "configured")
 	s.waitData("rz00a", "steady", map[string]string{"level": "debug"})
 	s.waitData("rz00b", "steady", map[string]string{"level": "debug"})
-	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster", "while": "down"})
+	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster", "since": "back"})
 
 	t.Log("A graceful stop, with the cells' condition after it")
 	s.must(env.Cellfed.Stop(s.ctx))

@@ -33,13 +33,18 @@ func TestQuiet(t *testing.T) {
 		t.Fatal(err)
 	}
 	members := stages[0].mark()
+	restarted := false
 	quiet := func(context.Context) error {
 		for _, s := range stages {
 			if writes := s.cellWrites(members); len(writes) > 0 {
 				return fmt.Errorf("%d writes to the members:\n%s", len(writes), lines(writes))
 			}
 		}
-		writes, err := env.Host.Writes(host, func(w framework.Write) bool { return w.User == framework.ManagerUser })
+		writes, err := env.Host.Writes(host, func(w framework.Write) bool {
+			// Upstream may have asked for a cell's health while the façade was away, which the cell then tells.
+			told := restarted && w.Resource == "cells.cellfed.io/status"
+			return w.User == framework.ManagerUser && !told
+		})
 		if err != nil {
 			return err
 		}
@@ -53,6 +58,7 @@ func TestQuiet(t *testing.T) {
 	framework.Always(t, d, "the quiet", quiet)
 
 	t.Log("The manager crashes and starts again")
+	restarted = true
 	if err := env.Cellfed.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // after it. It has an environment of its own, in which cellfed comes and goes.
 func TestClusterTopologyUntouched(t *testing.T) {
 	env, err := framework.StartEnvironment(t.Context(), framework.EnvironmentOptions{
-		Dir: filepath.Join(suite.dir, "untouched"), Members: []framework.MemberOptions{{Name: hangzhou}}, WithoutCellfed: true,
+		Dir: filepath.Join(suite.dir, "untouched"), Members: []framework.MemberOptions{{Name: hangzhou, Unshared: true}}, WithoutCellfed: true,
 		Progress: func(line string) { t.Log(line) },
 	})
 	if err != nil {

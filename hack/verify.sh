@@ -23,9 +23,13 @@ if ! diff -ruN "$copy/have" "$copy/want"; then
 	fail=1
 fi
 
-echo "verifying that config/default builds"
-"$bin/kubectl" kustomize config/default >"$copy/default.yaml" || fail=1
-grep -q 'kind: CustomResourceDefinition' "$copy/default.yaml" || { echo 'config/default holds no CRD' >&2; fail=1; }
+for config in default default-certmanager; do
+	echo "verifying that config/$config builds"
+	"$bin/kubectl" kustomize "config/$config" >"$copy/$config.yaml" || fail=1
+	for kind in CustomResourceDefinition ValidatingWebhookConfiguration; do
+		grep -q "kind: $kind" "$copy/$config.yaml" || { echo "config/$config holds no $kind" >&2; fail=1; }
+	done
+done
 
 echo "verifying shell scripts"
 for f in hack/*.sh .ci/run; do bash -n "$f" || fail=1; done

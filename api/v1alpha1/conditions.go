@@ -44,6 +44,9 @@ const (
 	ReasonClusterNotFound ConditionReason = "ClusterNotFound"
 	// ReasonClusterIsCell means that spec.clusterName names a KubeFedCluster that stands for a cell.
 	ReasonClusterIsCell ConditionReason = "ClusterIsCell"
+	// ReasonClusterOfAnotherTenant means that the physical cluster is neither the tenant's of the cell's namespace, and open
+	// to its workspace group, nor shared. Such a cell is not served.
+	ReasonClusterOfAnotherTenant ConditionReason = "ClusterOfAnotherTenant"
 	// ReasonClusterNotReady means that upstream KubeFed reports the cluster as not ready or offline.
 	ReasonClusterNotReady ConditionReason = "ClusterNotReady"
 	// ReasonClusterUnknown means that upstream KubeFed has not reported on the cluster yet.

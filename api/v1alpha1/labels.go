@@ -47,6 +47,11 @@ const (
 	// after which it is deleted, which revokes the token. It is absent while the token is in use.
 	TokenRevokedAfterAnnotation = "cellfed.io/token-revoked-after"
 
+	// DefaultPlacementMaskAnnotation says, on a host Namespace, what becomes of the placement mask of a federated object
+	// when somebody changes what is propagated and does not touch the mask: "all" leaves it as it was written, "keep"
+	// gives back the one that was there, "none" empties it. Absent means what the manager was started with.
+	DefaultPlacementMaskAnnotation = "cellfed.io/default-placement-mask"
+
 	// CellFinalizer keeps a Cell until nothing is placed on it any more and what was generated for it is gone.
 	CellFinalizer = "cellfed.io/cell"
 

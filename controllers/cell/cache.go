@@ -44,13 +44,18 @@ func keepAppliedFields(object any) (any, error) {
 }
 
 // stripMetadata takes managedFields and annotations from an object that is held as metadata only: the annotations of
-// a CRD can hold all of it once more. Other forms of the object keep their annotations.
+// a CRD can hold all of it once more. What a Namespace says of placement masks stays. Other forms of the object keep their
+// annotations.
 func stripMetadata(object any) (any, error) {
 	if o, ok := object.(metav1.Object); ok {
 		o.SetManagedFields(nil)
 	}
 	if o, ok := object.(*metav1.PartialObjectMetadata); ok {
+		mask, found := o.Annotations[v1alpha1.DefaultPlacementMaskAnnotation]
 		o.SetAnnotations(nil)
+		if found {
+			o.SetAnnotations(map[string]string{v1alpha1.DefaultPlacementMaskAnnotation: mask})
+		}
 	}
 	return object, nil
 }

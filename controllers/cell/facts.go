@@ -15,6 +15,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/placementcache"
+	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
 )
 
@@ -35,7 +36,7 @@ type facts struct {
 	cell *v1alpha1.Cell
 	// namespace is what the Cell's namespace says about itself.
 	namespace namespaceFacts
-	// rivals are the other Cells with the same claim.
+	// rivals are the other Cells with the same claim, as far as the physical cluster may host them.
 	rivals []*v1alpha1.Cell
 
 	// cluster is the physical KubeFedCluster that the Cell names, or nil.
@@ -71,6 +72,11 @@ type settings struct {
 type namespaceFacts struct {
 	tenant, workspaceGroup string
 	terminating            bool
+}
+
+// labels are those by which a Namespace says whose it is.
+func (n namespaceFacts) labels() map[string]string {
+	return map[string]string{v1alpha1.TenantLabel: n.tenant, v1alpha1.WorkspaceGroupLabel: n.workspaceGroup}
 }
 
 // federationFacts say how the namespace is federated.
@@ -177,9 +183,33 @@ func (f *facts) clusterIsCell() bool {
 	return f.cluster != nil && f.cluster.Labels[v1alpha1.TopologyTypeLabel] == topology.Cell
 }
 
-// servable reports whether the cell may be served at all. What was generated for one that may not is left as it is.
+// servable reports whether the cell may be served at all.
 func (f *facts) servable() bool {
+	return f.undisputed() && f.opens()
+}
+
+// undisputed reports whether the place that the Cell names can be a cell's, and is no other's. What was generated for a
+// Cell whose place is not is left as it is.
+func (f *facts) undisputed() bool {
 	return f.winner() == nil && !f.clusterIsCell()
+}
+
+// opens reports whether the physical cluster may host cells of the Cell's namespace.
+func (f *facts) opens() bool {
+	return f.clusterIsCell() || opensTo(f.cluster, f.namespace)
+}
+
+// opensTo reports whether a physical cluster may host cells of a namespace. Of one that nobody has registered yet nobody
+// knows: whoever registers it says whose it is.
+func opensTo(cluster *kubefedv1beta1.KubeFedCluster, namespace namespaceFacts) bool {
+	return cluster == nil || scope.OpensTo(cluster.Labels, namespace.labels())
+}
+
+// keepsUp reports whether what upstream needs is generated, and kept up to date. For a cell that its physical cluster does
+// not open to nothing is made. What is there stays, because upstream takes a cluster that has gone for one that holds
+// nothing; and it goes on following its Namespace, the façade being what refuses to serve it.
+func (f *facts) keepsUp() bool {
+	return f.undisputed() && !f.foreign() && (f.own != nil || f.opens())
 }
 
 // placingLabels returns the labels that upstream selects the cell's KubeFedCluster by: those that are there now, or else

@@ -27,7 +27,7 @@ const (
 	testGrace    = 10 * time.Minute
 )
 
-// newFacts returns the facts about the Cell rz00a of the namespace shop on the ready cluster hz-a, for which nothing
+// newFacts returns the facts about the Cell rz00a of the namespace shop on the ready and shared cluster hz-a, for which nothing
 // was generated yet.
 func newFacts(change ...func(*facts)) *facts {
 	f := &facts{
@@ -67,7 +67,7 @@ func newCell(namespace, name, cluster, target string) *v1alpha1.Cell {
 
 func newCluster(name string, condition common.ClusterConditionType, status corev1.ConditionStatus) *kubefedv1beta1.KubeFedCluster {
 	return &kubefedv1beta1.KubeFedCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name)},
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("uid-" + name), Labels: map[string]string{v1alpha1.SharedLabel: "true"}},
 		Status: kubefedv1beta1.KubeFedClusterStatus{
 			Conditions: []kubefedv1beta1.ClusterCondition{{Type: condition, Status: status}},
 		},
@@ -108,6 +108,11 @@ func liveCluster(desired *kubefedv1beta1.KubeFedCluster) *kubefedv1beta1.KubeFed
 // foreignCluster gives the facts a KubeFedCluster of the cell's name that somebody registered.
 func foreignCluster(f *facts) {
 	f.own = newCluster(f.clusterName(), common.ClusterReady, corev1.ConditionTrue)
+}
+
+// takenOver gives the physical cluster to another tenant.
+func takenOver(f *facts) {
+	f.cluster.Labels = map[string]string{v1alpha1.TenantLabel: "globex"}
 }
 
 func deleted(f *facts) {

@@ -42,10 +42,10 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, live 
 	if f.namespace, err = r.gatherNamespace(ctx, key.Namespace); err != nil {
 		return nil, err
 	}
-	if f.rivals, err = r.gatherRivals(ctx, f.cell); err != nil {
+	if f.cluster, err = getCluster(ctx, r.client, r.options.KubeFedNamespace, f.cell.Spec.ClusterName); err != nil {
 		return nil, err
 	}
-	if f.cluster, err = getCluster(ctx, r.client, r.options.KubeFedNamespace, f.cell.Spec.ClusterName); err != nil {
+	if f.rivals, err = r.gatherRivals(ctx, f.cell, f.cluster); err != nil {
 		return nil, err
 	}
 	if f.own, err = getCluster(ctx, reader, r.options.KubeFedNamespace, f.clusterName()); err != nil {
@@ -80,14 +80,25 @@ func (r *Reconciler) gatherNamespace(ctx context.Context, name string) (namespac
 	}, nil
 }
 
-func (r *Reconciler) gatherRivals(ctx context.Context, cell *v1alpha1.Cell) ([]*v1alpha1.Cell, error) {
+// gatherRivals returns the other Cells with the same claim. Those that the physical cluster does not open to have none:
+// nobody can keep a place in a cluster from its owner by having claimed it first. When that changes, their status does,
+// and with it this Cell is looked at again.
+func (r *Reconciler) gatherRivals(ctx context.Context, cell *v1alpha1.Cell, cluster *kubefedv1beta1.KubeFedCluster) ([]*v1alpha1.Cell, error) {
 	list := &v1alpha1.CellList{}
 	if err := r.client.List(ctx, list, client.MatchingFields{claimIndex: cell.Claim()}); err != nil {
 		return nil, fmt.Errorf("list Cells that claim %s: %w", cell.Claim(), err)
 	}
 	var rivals []*v1alpha1.Cell
 	for i := range list.Items {
-		if rival := &list.Items[i]; rival.UID != cell.UID {
+		rival := &list.Items[i]
+		if rival.UID == cell.UID {
+			continue
+		}
+		namespace, err := r.gatherNamespace(ctx, rival.Namespace)
+		if err != nil && !errors.Is(err, errNoNamespace) {
+			return nil, err
+		}
+		if err != nil || opensTo(cluster, namespace) {
 			rivals = append(rivals, rival)
 		}
 	}

@@ -48,7 +48,7 @@ func decide(f *facts) plan {
 	if !finalized {
 		p.finalizer = finalizerAdd
 	}
-	if f.servable() && !f.foreign() && len(f.settings.caBundle) > 0 {
+	if f.keepsUp() && len(f.settings.caBundle) > 0 {
 		p.tokens = decideTokens(f)
 		p.cluster = decideCluster(f, p.tokens)
 		p.next = p.tokens.next
@@ -79,6 +79,5 @@ func decideRemoval(f *facts) plan {
 // final reports whether the plan holds a step that cannot be taken back or that repeats itself when the facts are
 // stale. Such a plan is made again from facts that were read from the API server itself.
 func (p *plan) final() bool {
-	return p.finalizer == finalizerRemove || p.tokens.issue || len(p.tokens.revoke) > 0 ||
-		p.cluster == clusterCreate || p.cluster == clusterDelete
+	return p.finalizer == finalizerRemove || p.tokens.issue || len(p.tokens.revoke) > 0 || p.cluster != ""
 }

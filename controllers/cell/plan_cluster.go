@@ -23,7 +23,7 @@ const (
 	clusterDelete clusterStep = "delete"
 )
 
-// decideCluster is asked only about a cell that may be served and whose KubeFedCluster is nobody else's.
+// decideCluster is asked only about a cell that is kept up.
 func decideCluster(f *facts, tokens tokenPlan) clusterStep {
 	switch {
 	case f.own == nil:

@@ -111,6 +111,32 @@ spec: {placement: {clusters: [{name: shop.rz00a}]}}`)}
 				f.cluster.Labels = map[string]string{v1alpha1.TopologyTypeLabel: "cell"}
 			}),
 		},
+		"ClusterOfAnotherTenant": {
+			reason: "nothing is generated for a Cell on another tenant's cluster",
+			facts:  newFacts(takenOver, func(f *facts) { f.federation.object = nil }),
+		},
+		"ClusterTakenOver": {
+			reason: "what was generated before the cluster changed hands stays: upstream would take it for lost",
+			facts:  newFacts(generatedFully, takenOver),
+			want:   settled,
+		},
+		"ClusterTakenOverAndGone": {
+			reason: "what somebody has removed since is not made again",
+			facts:  newFacts(generatedFully, takenOver, func(f *facts) { f.own = nil }),
+		},
+		"NamespaceTakenOver": {
+			reason: "what there is follows its Namespace, whether it is served or not",
+			facts: newFacts(generatedFully, func(f *facts) {
+				f.cluster.Labels = map[string]string{v1alpha1.TenantLabel: "acme"}
+				f.namespace.tenant = "globex"
+			}),
+			want: with(func(p *plan) { p.cluster, p.tokens.relabel = clusterApply, []string{"t0"} }),
+		},
+		"DeletedOnAnothers": {
+			reason: "the Cell can go; its namespace is not looked for in another tenant's cluster",
+			facts:  newFacts(takenOver, deleted),
+			want:   plan{finalizer: finalizerRemove},
+		},
 		"ClusterIsItself": {
 			reason: "a Cell on itself is a Cell on a cell, also before there is a KubeFedCluster to tell",
 			facts: newFacts(func(f *facts) {

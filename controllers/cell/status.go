@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
 )
 
@@ -108,8 +109,16 @@ func judgeCluster(f *facts) verdict {
 	case f.cluster == nil:
 		return no(v1alpha1.ReasonClusterNotFound,
 			"spec.clusterName: there is no KubeFedCluster %q in namespace %q: register the cluster or correct the name", name, f.settings.kubeFedNamespace)
+	case !f.opens():
+		// How another tenant's cluster is, is not for this one to see.
+		return no(v1alpha1.ReasonClusterOfAnotherTenant, "%s", closedMessage(f))
 	}
 	return judgeHealth(healthOf(f.cluster), name)
+}
+
+// closedMessage says why the physical cluster does not host the cell. Whose it is, it does not tell.
+func closedMessage(f *facts) string {
+	return "spec.clusterName: " + scope.ClosedMessage(f.cell.Spec.ClusterName, f.cell.Namespace, f.namespace.labels()) + "; until then the cell is not served, and what it holds is left as it is"
 }
 
 // judgeOwn says how the KubeFedCluster is that stands for the cell.
@@ -139,6 +148,10 @@ func judgeHealth(h health, name string) verdict {
 // judgeGenerated says whether what was generated for the cell is in place.
 func judgeGenerated(f *facts) verdict {
 	name := f.clusterName()
+	if !f.opens() {
+		// This goes first: who is on another tenant's cluster is not for this one to see.
+		return no(v1alpha1.ReasonClusterOfAnotherTenant, "%s", closedMessage(f))
+	}
 	if winner := f.winner(); winner != nil {
 		return no(v1alpha1.ReasonTargetNamespaceConflict,
 			"Cell %q in namespace %q is older and has namespace %q of cluster %q: give this Cell another cluster, or delete it and create one with another targetNamespace; until then it is not served",

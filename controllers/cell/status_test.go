@@ -46,7 +46,7 @@ func TestStatus(t *testing.T) {
 		},
 		"ClusterUnknown": {
 			reason: "upstream has not looked at the physical cluster",
-			facts:  newFacts(generatedFully, func(f *facts) { f.cluster = &kubefedv1beta1.KubeFedCluster{} }),
+			facts:  newFacts(generatedFully, func(f *facts) { f.cluster.Status = kubefedv1beta1.KubeFedClusterStatus{} }),
 			want:   map[v1alpha1.ConditionType]string{cluster: "Unknown/ClusterUnknown", ready: "Unknown/ClusterUnknown"},
 		},
 		"ClusterOffline": {
@@ -110,6 +110,46 @@ func TestStatus(t *testing.T) {
 				f.cluster.Labels = map[string]string{v1alpha1.TopologyTypeLabel: "cell"}
 			}),
 			want: map[v1alpha1.ConditionType]string{cluster: "False/ClusterIsCell", generated: "False/ClusterIsCell", ready: "False/ClusterIsCell"},
+		},
+		"ClusterOfAnotherTenant": {
+			reason: "a cell is on no cluster that is another tenant's, and how that is, is not for it to see",
+			facts: newFacts(takenOver, func(f *facts) {
+				f.cluster.Status = newCluster("", common.ClusterOffline, corev1.ConditionTrue).Status
+			}),
+			want: map[v1alpha1.ConditionType]string{
+				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
+			},
+		},
+		"ClusterTakenOver": {
+			reason: "nor is one that was served before the cluster changed hands",
+			facts:  newFacts(generatedFully, takenOver),
+			want: map[v1alpha1.ConditionType]string{
+				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
+			},
+		},
+		"NamespaceTakenOver": {
+			reason: "nor one whose Namespace did",
+			facts: newFacts(generatedFully, func(f *facts) {
+				f.cluster.Labels = map[string]string{v1alpha1.TenantLabel: "acme"}
+				f.namespace.tenant = "globex"
+			}),
+			want: map[v1alpha1.ConditionType]string{
+				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
+			},
+		},
+		"YoungerOnAnothers": {
+			reason: "that the place is taken is not told of another tenant's cluster",
+			facts: newFacts(takenOver, func(f *facts) {
+				f.rivals = []*v1alpha1.Cell{newCell("other", "x", "hz-a", "shop-rz00a")}
+				f.rivals[0].CreationTimestamp = metav1.NewTime(epoch.Add(-2 * time.Hour))
+			}),
+			want: map[v1alpha1.ConditionType]string{
+				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
+			},
+		},
+		"TenantsOwn": {
+			reason: "the tenant's own cluster need not be shared",
+			facts:  newFacts(generatedFully, func(f *facts) { f.cluster.Labels = map[string]string{v1alpha1.TenantLabel: "acme"} }),
 		},
 		"TokenGone": {
 			reason: "a KubeFedCluster whose Secret is gone is of no use",

@@ -103,7 +103,7 @@ func (s *stage) carryOut(p plan) []string {
 	}
 	if p.vacate {
 		step("vacate member namespace")
-		if p.finalizer != finalizerRemove || len(f.rivals) > 0 {
+		if p.finalizer != finalizerRemove || len(f.rivals) > 0 || !f.servable() {
 			s.t.Fatalf("a namespace is removed that may be used:\n%s", s.text.String())
 		}
 	}
@@ -124,7 +124,10 @@ func (s *stage) carryOutCluster(p plan, step func(string, ...any)) {
 		return
 	}
 	step("%s KubeFedCluster", p.cluster)
-	if f.foreign() || !f.servable() && p.cluster != clusterDelete {
+	if f.foreign() || !f.undisputed() && p.cluster != clusterDelete {
+		s.t.Fatalf("%s:\n%s", p.cluster, s.text.String())
+	}
+	if !f.servable() && p.cluster == clusterCreate {
 		s.t.Fatalf("%s:\n%s", p.cluster, s.text.String())
 	}
 	switch p.cluster {
@@ -154,7 +157,7 @@ func (s *stage) settled(p plan) {
 	if f.cell.DeletionTimestamp != nil && len(f.cell.Finalizers) == 0 {
 		return
 	}
-	if f.own == nil || f.foreign() || !f.servable() || f.own.DeletionTimestamp != nil || len(f.settings.caBundle) == 0 {
+	if f.own == nil || f.foreign() || !f.undisputed() || f.own.DeletionTimestamp != nil || len(f.settings.caBundle) == 0 {
 		return
 	}
 	if !f.tokenInPlace() {
@@ -227,6 +230,16 @@ func TestTranscripts(t *testing.T) {
 			s.happen("the Cell is put on itself", func(f *facts) { f.cell.Spec.ClusterName = f.clusterName() })
 			s.happen("the Cell is deleted", deleted)
 		},
+		"takenover": func(s *stage) {
+			s.happen("a Cell is created on another tenant's cluster", takenOver)
+			s.happen("the cluster is shared", func(f *facts) { f.cluster.Labels = map[string]string{v1alpha1.SharedLabel: "true"} })
+			s.happen("the cluster becomes another tenant's", takenOver)
+			s.happen("the Namespace becomes another tenant's", func(f *facts) { f.namespace.tenant = "initech" })
+			s.happen(pass(testLifetime))
+			s.happen(pass(testGrace))
+			s.happen("the Cell is deleted while an object selects it", func(f *facts) { deleted(f); selecting(f) })
+			s.happen("the object goes", func(f *facts) { f.objects = nil })
+		},
 		"bundle": func(s *stage) {
 			s.happen("a Cell is created before there is a CA bundle", func(f *facts) { f.settings.caBundle = nil })
 			s.happen("the CA bundle comes", func(f *facts) { f.settings.caBundle = []byte("CA") })
@@ -297,6 +310,11 @@ func TestPlansHold(t *testing.T) {
 		"delete":    deleted,
 		"register": func(f *facts) {
 			f.cluster = newCluster(f.cell.Spec.ClusterName, common.ClusterReady, corev1.ConditionTrue)
+		},
+		"takenOver": func(f *facts) {
+			if f.cluster != nil {
+				takenOver(f)
+			}
 		},
 		"unlabel": func(f *facts) {
 			if f.own != nil {

@@ -260,11 +260,11 @@ func (w *world) cell(namespace, name, cluster, target string, labels map[string]
 	return cell
 }
 
-// join registers a physical cluster.
+// join registers a physical cluster that serves everybody.
 func (w *world) join(name string) *kubefedv1beta1.KubeFedCluster {
 	w.t.Helper()
 	cluster := &kubefedv1beta1.KubeFedCluster{
-		ObjectMeta: metav1.ObjectMeta{Namespace: kubefed, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: kubefed, Name: name, Labels: map[string]string{v1alpha1.SharedLabel: "true"}},
 		Spec: kubefedv1beta1.KubeFedClusterSpec{
 			APIEndpoint: "https://" + name, SecretRef: kubefedv1beta1.LocalSecretReference{Name: name},
 		},

@@ -88,11 +88,12 @@ func TestTopologiesOf(t *testing.T) {
 	}
 	type found struct {
 		Name, Member, Target, City string
-		Blocked                    bool
+		Blocked, Unknown           bool
 	}
 	physical := found{Name: "hz", Member: "hz", City: "hangzhou"}
 	usable := found{Name: "acme.a1", Member: "hz", Target: "acme-a1", City: "hangzhou"}
-	blocked := found{Name: "acme.a1", Member: "hz", Target: "acme-a1", Blocked: true}
+	blocked := found{Name: "acme.a1", Member: "hz", Target: "acme-a1", City: "hangzhou", Blocked: true}
+	vanished := found{Name: "acme.a1", Member: "hz", Target: "acme-a1", Blocked: true, Unknown: true}
 	cases := map[string]struct {
 		reason   string
 		clusters []fedv1b1.KubeFedCluster
@@ -101,20 +102,25 @@ func TestTopologiesOf(t *testing.T) {
 	}{
 		"Physical":      {"a registered cluster is a topology and its own member", []fedv1b1.KubeFedCluster{hosting}, nil, []found{physical}},
 		"Cell":          {"a cell leads into its part of the member", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(nil), []found{usable, physical}},
-		"NoCell":        {"where it led nobody knows any more", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, nil, []found{{Name: "acme.a1", Blocked: true}, physical}},
-		"NoCluster":     {"the physical cluster is gone", []fedv1b1.KubeFedCluster{generated(nil)}, cell(nil), []found{blocked}},
+		"NoCell":        {"where it led nobody knows any more", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, nil, []found{{Name: "acme.a1", Blocked: true, Unknown: true}, physical}},
+		"NoCluster":     {"the physical cluster is gone", []fedv1b1.KubeFedCluster{generated(nil)}, cell(nil), []found{vanished}},
 		"NotLookedAt":   {"the Cell's spec is newer than its status", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Generation = 3 }), []found{blocked, physical}},
 		"NeverLookedAt": {"there is no status", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Status.Conditions = nil }), []found{blocked, physical}},
 		"Conflict": {"another cell has the target namespace", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) {
 			c.Status.Conditions[0].Status, c.Status.Conditions[0].Reason = metav1.ConditionFalse, string(v1alpha1.ReasonTargetNamespaceConflict)
 			c.Status.Conditions[0].Message = "an older cell has it"
 		}), []found{blocked, physical}},
-		"DefaultTarget":    {"the target namespace is the Cell's own", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "" }), []found{{Name: "acme.a1", Member: "hz", Target: "acme", City: "hangzhou"}, physical}},
-		"OnACell":          {"a cell is not on a cell", []fedv1b1.KubeFedCluster{generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.ClusterName = "acme.a1" }), []found{{Name: "acme.a1", Member: "acme.a1", Target: "acme-a1", Blocked: true}}},
-		"StrangeName":      {"a name that no cell has", []fedv1b1.KubeFedCluster{cluster("a1", map[string]string{v1alpha1.TopologyTypeLabel: "cell", v1alpha1.NamespaceLabel: "acme"})}, nil, nil},
-		"WrongNamespace":   {"a label that contradicts the name", []fedv1b1.KubeFedCluster{hosting, generated(func(l map[string]string) { l[v1alpha1.NamespaceLabel] = "globex" })}, cell(nil), []found{blocked, physical}},
-		"LabelsLost":       {"what was generated is no physical cluster", []fedv1b1.KubeFedCluster{generated(func(l map[string]string) { delete(l, v1alpha1.TopologyTypeLabel) })}, cell(nil), []found{blocked}},
-		"NoKubeFedCluster": {"somebody deleted what is generated again: what the cell holds is still the cell's", []fedv1b1.KubeFedCluster{hosting}, cell(nil), []found{blocked, physical}},
+		"NotOpenYet": {"the controller has not looked at the cell since the cluster opened to it: another may have the target namespace", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) {
+			c.Status.Conditions[0].Status, c.Status.Conditions[0].Reason = metav1.ConditionFalse, string(v1alpha1.ReasonClusterOfAnotherTenant)
+			c.Status.Conditions[0].Message = "the cluster is not open to the namespace"
+		}), []found{blocked, physical}},
+		"DefaultTarget":             {"the target namespace is the Cell's own", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "" }), []found{{Name: "acme.a1", Member: "hz", Target: "acme", City: "hangzhou"}, physical}},
+		"OnACell":                   {"a cell is not on a cell", []fedv1b1.KubeFedCluster{generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.ClusterName = "acme.a1" }), []found{{Name: "acme.a1", Member: "acme.a1", Target: "acme-a1", Blocked: true, Unknown: true}}},
+		"StrangeName":               {"a name that no cell has", []fedv1b1.KubeFedCluster{cluster("a1", map[string]string{v1alpha1.TopologyTypeLabel: "cell", v1alpha1.NamespaceLabel: "acme"})}, nil, nil},
+		"WrongNamespace":            {"a label that contradicts the name", []fedv1b1.KubeFedCluster{hosting, generated(func(l map[string]string) { l[v1alpha1.NamespaceLabel] = "globex" })}, cell(nil), []found{blocked, physical}},
+		"LabelsLost":                {"what was generated is no physical cluster", []fedv1b1.KubeFedCluster{generated(func(l map[string]string) { delete(l, v1alpha1.TopologyTypeLabel) })}, cell(nil), []found{vanished}},
+		"NoKubeFedCluster":          {"somebody deleted what is generated again: what the cell holds is still the cell's", []fedv1b1.KubeFedCluster{hosting}, cell(nil), []found{blocked, physical}},
+		"NoKubeFedClusterNorMember": {"nobody can tell whose the member is", nil, cell(nil), []found{vanished}},
 		"GoingCell": {"what is generated goes with the Cell", []fedv1b1.KubeFedCluster{hosting}, cell(func(c *v1alpha1.Cell) {
 			c.DeletionTimestamp = &metav1.Time{Time: time.Unix(0, 0)}
 		}), []found{physical}},
@@ -123,7 +129,7 @@ func TestTopologiesOf(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var got []found
 			for _, topology := range topologiesOf(tc.clusters, tc.cells) {
-				f := found{Name: topology.Name, Member: topology.Member, City: topology.MemberLabels["city"], Blocked: topology.Blocked != ""}
+				f := found{Name: topology.Name, Member: topology.Member, City: topology.MemberLabels["city"], Blocked: topology.Blocked != "", Unknown: topology.MemberUnknown}
 				if topology.View != nil {
 					f.Target = topology.View.TargetNamespace
 				}

@@ -19,7 +19,8 @@ type modelTopology struct {
 	// namespace and target are a cell's, cell its name; empty for a physical cluster.
 	namespace, target, cell string
 	labels, memberLabels    map[string]string
-	blocked                 bool
+	// vanished says that nobody can tell whose the member is.
+	blocked, vanished bool
 }
 
 // hostView is what decides of one key in the host, at one time, in one cache or in truth.
@@ -32,7 +33,7 @@ type hostView struct {
 }
 
 func modelTopologyOf(t Topology) *modelTopology {
-	m := &modelTopology{name: t.Name, member: t.Member, labels: t.Labels, memberLabels: t.MemberLabels, blocked: t.Blocked != ""}
+	m := &modelTopology{name: t.Name, member: t.Member, labels: t.Labels, memberLabels: t.MemberLabels, blocked: t.Blocked != "", vanished: t.MemberUnknown}
 	if t.View != nil {
 		m.namespace, m.target, m.cell = t.View.Namespace, t.View.TargetNamespace, t.View.Cell
 	}
@@ -62,11 +63,11 @@ func (w *world) trueTopologies() map[string]*modelTopology {
 			all[name] = &modelTopology{name: name, member: name, labels: c.Labels, memberLabels: c.Labels}
 			continue
 		}
-		t := &modelTopology{name: name, namespace: c.Labels[v1alpha1.NamespaceLabel], cell: c.Labels[v1alpha1.CellLabel], labels: c.Labels, blocked: true}
+		t := &modelTopology{name: name, namespace: c.Labels[v1alpha1.NamespaceLabel], cell: c.Labels[v1alpha1.CellLabel], labels: c.Labels, blocked: true, vanished: true}
 		if cell := h.cells.now[t.namespace+"/"+t.cell]; cell != nil {
 			t.member, t.target = cell.Spec.ClusterName, cell.Spec.TargetNamespace
 			if hosting := h.clusters.now[t.member]; hosting != nil {
-				t.blocked, t.memberLabels = false, hosting.Labels
+				t.blocked, t.vanished, t.memberLabels = false, false, hosting.Labels
 			}
 		}
 		all[name] = t
@@ -88,8 +89,12 @@ func (v hostView) eligible(namespace string) bool {
 	if t.cell == "" {
 		return shared || sameTenant(t.memberLabels, v.space.Labels)
 	}
-	tenant := t.memberLabels[v1alpha1.TenantLabel]
-	return t.namespace == namespace && sameTenant(t.labels, v.space.Labels) && (tenant == "" || shared || tenant == v.space.Labels[v1alpha1.TenantLabel])
+	if t.namespace != namespace || !sameTenant(t.labels, v.space.Labels) {
+		return false
+	}
+	tenant, group := t.memberLabels[v1alpha1.TenantLabel], t.memberLabels[v1alpha1.WorkspaceGroupLabel]
+	own := tenant == v.space.Labels[v1alpha1.TenantLabel] && (group == "" || group == v.space.Labels[v1alpha1.WorkspaceGroupLabel])
+	return shared || own || t.vanished
 }
 
 func (o *modelObject) selects(t *modelTopology) bool {

@@ -27,10 +27,11 @@ const (
 	// defaultSettle is how long the first report of a change waits for topologies that are not known yet. A change that
 	// has reached all of them is reported at once.
 	defaultSettle = 200 * time.Millisecond
-	// defaultYield is how long a report waits while many objects of the type are being changed: first they go to the
-	// members, and to the host what they need for that. yieldDelay is how often it is looked whether they still are.
-	defaultYield = 3 * time.Second
-	yieldDelay   = 250 * time.Millisecond
+	// defaultYield is how long a report, or the end of a deletion, waits while many objects of the type are being changed:
+	// first they go to the members, and to the host what they need for that. yieldDelay is how often it is looked whether
+	// they still are; a look costs little, but there is one for each of them.
+	defaultYield = 5 * time.Second
+	yieldDelay   = time.Second
 	// defaultGap is the least time between two reports of one object.
 	defaultGap = 500 * time.Millisecond
 )
@@ -69,6 +70,9 @@ func (r *Reporter) Reconcile(ctx context.Context, key engine.ObjectKey) (reconci
 	if !o.Deleting && !slices.Contains(o.Finalizers, federated.Finalizer) {
 		r.Queues.Plan(engine.PriorityChange, key) // Somebody took it away, or it was never there.
 	}
+	if run.Busy() && r.Ledger.Waiting(key, r.Clock.Now()) < r.Yield {
+		return reconcile.Result{RequeueAfter: yieldDelay}, nil
+	}
 	v, wait, err := r.view(ctx, run, key, o)
 	if err != nil || wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, err
@@ -94,9 +98,6 @@ func (r *Reporter) letGo(ctx context.Context, run *engine.Running, key engine.Ob
 
 func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.ObjectKey, v *view) (reconcile.Result, error) {
 	now := r.Clock.Now()
-	if run.Busy() && r.Ledger.Waiting(key, now) < r.Yield {
-		return reconcile.Result{RequeueAfter: yieldDelay}, nil
-	}
 	if wait := r.Ledger.Wait(key, now, !v.pending, r.Settle, r.Gap); wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}

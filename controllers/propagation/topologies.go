@@ -191,7 +191,7 @@ func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []To
 	}
 	for name, cell := range byCluster {
 		if physical[name] == nil && cell.DeletionTimestamp.IsZero() {
-			all = append(all, unregistered(name, cell))
+			all = append(all, unregistered(name, cell, physical[cell.Spec.ClusterName]))
 		}
 	}
 	slices.SortFunc(all, func(a, b Topology) int { return cmp.Compare(a.Name, b.Name) })
@@ -200,11 +200,13 @@ func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []To
 
 // unregistered returns the topology of a cell that has no KubeFedCluster, or one that somebody has made another's: it is
 // made again. Without the topology what the cell holds would be nobody's meanwhile, and a deletion would not wait for it.
-func unregistered(name string, cell *v1alpha1.Cell) Topology {
-	return Topology{Topology: scope.Topology{
+func unregistered(name string, cell *v1alpha1.Cell, hosting *fedv1b1.KubeFedCluster) Topology {
+	t := Topology{Topology: scope.Topology{
 		Name: name, Member: cell.Spec.ClusterName,
 		View: &mapping.View{Namespace: cell.Namespace, Cell: cell.Name, TargetNamespace: cell.TargetNamespace()},
 	}, Blocked: "the Cell has no KubeFedCluster"}
+	t.MemberLabels, t.MemberUnknown = memberOf(hosting)
+	return t
 }
 
 // cellTopology returns the topology that a cell's KubeFedCluster is. A cell of which it is not sure where it leads is
@@ -216,23 +218,32 @@ func cellTopology(c *fedv1b1.KubeFedCluster, cell *v1alpha1.Cell, physical map[s
 	}
 	t := Topology{Topology: scope.Topology{Name: c.Name, Labels: c.Labels, View: &mapping.View{Namespace: namespace, Cell: name}}}
 	if cell == nil {
+		t.MemberUnknown = true
 		t.Blocked = "the Cell of this KubeFedCluster is gone"
 		return t, true
 	}
 	t.Member, t.View.TargetNamespace = cell.Spec.ClusterName, cell.TargetNamespace()
 	generated := meta.FindStatusCondition(cell.Status.Conditions, string(v1alpha1.ConditionGenerated))
 	hosting := physical[t.Member]
+	t.MemberLabels, t.MemberUnknown = memberOf(hosting)
 	switch {
 	case generated == nil || generated.ObservedGeneration != cell.Generation:
 		t.Blocked = "the Cell's spec was not looked at yet"
-	case generated.Status == metav1.ConditionFalse && generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict):
+	case generated.Status == metav1.ConditionFalse &&
+		(generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict) || generated.Reason == string(v1alpha1.ReasonClusterOfAnotherTenant)):
 		t.Blocked = generated.Message
 	case hosting == nil:
 		t.Blocked = fmt.Sprintf("no physical KubeFedCluster is named %q", t.Member)
-	default:
-		t.MemberLabels = hosting.Labels
 	}
 	return t, true
+}
+
+// memberOf returns whose the physical cluster is that a cell is on, if it is there.
+func memberOf(hosting *fedv1b1.KubeFedCluster) (labels map[string]string, unknown bool) {
+	if hosting == nil {
+		return nil, true
+	}
+	return hosting.Labels, false
 }
 
 // standsForCell reports whether a KubeFedCluster is, or claims to be, that of a cell.

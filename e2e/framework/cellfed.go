@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -33,6 +34,9 @@ type Cellfed struct {
 	Kubeconfig string
 	// ExtraArgs are added to the manager's flags when it is started.
 	ExtraArgs []string
+	// FailurePolicy is what becomes of a write that the manager does not answer for. Empty means what is shipped: it is
+	// refused. It counts when the manager is started for the first time.
+	FailurePolicy admissionregistrationv1.FailurePolicyType
 
 	host    *Cluster
 	bin     string
@@ -41,6 +45,8 @@ type Cellfed struct {
 	health  int
 	metrics string
 	process *Process
+	// admits says that the webhook configurations are installed.
+	admits bool
 }
 
 // InstallCellfed installs cellfed's CRDs and the manager's rights from config/, without starting it.
@@ -161,8 +167,8 @@ func (c *Cellfed) args() []string {
 		"--health-probe-bind-address", fmt.Sprintf("127.0.0.1:%d", c.health),
 		"--webhook-bind-address", fmt.Sprintf("127.0.0.1:%d", c.webhook),
 		"--facade-bind-address", fmt.Sprintf("127.0.0.1:%d", c.facade),
-		"--cert-dir", c.Certificates.Dir,
-		"--webhook-url", fmt.Sprintf("https://127.0.0.1:%d", c.webhook),
+		"--certificates", "Files", "--cert-dir", c.Certificates.Dir,
+		"--webhook-url", c.webhookURL(),
 		"--facade-url", c.FacadeURL(),
 		// Nothing here takes a minute to be answered.
 		"--storage-settle-period", "1s",
@@ -173,11 +179,19 @@ func (c *Cellfed) args() []string {
 // FacadeURL returns the façade's address.
 func (c *Cellfed) FacadeURL() string { return fmt.Sprintf("https://127.0.0.1:%d", c.facade) }
 
-// Start starts the manager and waits until it is ready.
+// Start starts the manager and waits until it is ready. The first time it then installs the webhook configurations: they
+// refuse every write that no manager answers for.
 func (c *Cellfed) Start(ctx context.Context) error {
 	if running(c.process) {
 		return nil
 	}
+	if err := c.start(ctx); err != nil {
+		return err
+	}
+	return c.InstallAdmission(ctx)
+}
+
+func (c *Cellfed) start(ctx context.Context) error {
 	var err error
 	c.process, err = Start(Program{
 		Name: "manager", Path: c.bin, Args: c.args(), Dir: filepath.Dir(c.host.Dir), Detached: c.host.options.Detached,
@@ -259,10 +273,14 @@ func hasTopologies(crd *apiextensionsv1.CustomResourceDefinition) bool {
 }
 
 // RemoveV2Beta1 runs the manager with the flag that takes v2beta1 and the conversion back, and returns what it
-// wrote to its standard output. The manager must have been stopped.
+// wrote to its standard output. The manager must have been stopped. The webhook configurations go before: nobody would
+// answer for what is written then, or afterwards.
 func (c *Cellfed) RemoveV2Beta1(ctx context.Context) (string, error) {
 	if running(c.process) {
 		return "", errors.New("remove v2beta1: the manager still runs")
+	}
+	if err := c.RemoveAdmission(ctx); err != nil {
+		return "", err
 	}
 	var stderr strings.Builder
 	cmd := exec.CommandContext(ctx, c.bin, append(c.args(), "--remove-v2beta1")...)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
 // clusterReadyTimeout bounds how long a cluster that works takes to be ready for upstream KubeFed.
@@ -21,6 +22,8 @@ type MemberOptions struct {
 	Name string
 	// Labels are put on its KubeFedCluster.
 	Labels map[string]string
+	// Unshared leaves it to nobody (JoinOptions.Unshared).
+	Unshared bool
 	// Workloads lets Deployments become available in it.
 	Workloads bool
 	// Proxied puts a Proxy before it, by which it is joined.
@@ -37,6 +40,8 @@ type EnvironmentOptions struct {
 	AsShipped bool
 	// AuditEvents writes the host's events down with its other writes.
 	AuditEvents bool
+	// FailurePolicy is what becomes of a write that cellfed's manager does not answer for (Cellfed.FailurePolicy).
+	FailurePolicy admissionregistrationv1.FailurePolicyType
 	// WithoutCellfed leaves upstream KubeFed alone.
 	WithoutCellfed bool
 	// Detached lets all processes outlive this one.
@@ -116,7 +121,7 @@ func (e *Environment) start(ctx context.Context) error {
 }
 
 func (e *Environment) join(ctx context.Context, o MemberOptions) error {
-	options := JoinOptions{Labels: o.Labels}
+	options := JoinOptions{Labels: o.Labels, Unshared: o.Unshared}
 	if o.Proxied {
 		proxy, err := e.Members[o.Name].NewProxy()
 		if err != nil {
@@ -134,6 +139,7 @@ func (e *Environment) InstallCellfed(ctx context.Context) error {
 	if e.Cellfed, err = InstallCellfed(ctx, e.Host); err != nil {
 		return err
 	}
+	e.Cellfed.FailurePolicy = e.options.FailurePolicy
 	if err := e.Cellfed.Start(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -11,6 +12,8 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
 )
 
 // memberAccount is the service account in a member that upstream's token belongs to.
@@ -23,6 +26,9 @@ const MemberUser = "system:serviceaccount:" + KubeFedNamespace + ":" + memberAcc
 type JoinOptions struct {
 	// Labels are put on the KubeFedCluster.
 	Labels map[string]string
+	// Unshared leaves a member that Labels give to no tenant to nobody, as kubefedctl join does. Otherwise such a member
+	// serves every tenant.
+	Unshared bool
 	// Endpoint is where the member is reached, such as a Proxy's or a Front's URL. Empty means the member itself.
 	Endpoint string
 	// CABundle is the authority of the endpoint's certificate. Empty means the member's own.
@@ -30,7 +36,8 @@ type JoinOptions struct {
 }
 
 // Join registers the member with upstream KubeFed in the host, as kubefedctl join does: a service account with all
-// rights in the member, a Secret with its token in the host, and a KubeFedCluster of the member's name.
+// rights in the member, a Secret with its token in the host, and a KubeFedCluster of the member's name. Unless the labels
+// give it to a tenant it serves all of them.
 func (k *KubeFed) Join(ctx context.Context, member *Cluster, labels map[string]string) error {
 	return k.JoinWith(ctx, member, JoinOptions{Labels: labels})
 }
@@ -45,7 +52,7 @@ func (k *KubeFed) JoinWith(ctx context.Context, member *Cluster, o JoinOptions) 
 		return err
 	}
 	cluster := &kubefedv1beta1.KubeFedCluster{
-		ObjectMeta: metav1.ObjectMeta{Name: member.Name, Namespace: KubeFedNamespace, Labels: o.Labels},
+		ObjectMeta: metav1.ObjectMeta{Name: member.Name, Namespace: KubeFedNamespace, Labels: o.labels()},
 		Spec: kubefedv1beta1.KubeFedClusterSpec{
 			SecretRef: kubefedv1beta1.LocalSecretReference{Name: secret},
 		},
@@ -57,6 +64,16 @@ func (k *KubeFed) JoinWith(ctx context.Context, member *Cluster, o JoinOptions) 
 		return fmt.Errorf("register the member %s: %w", member.Name, err)
 	}
 	return nil
+}
+
+// labels returns what the KubeFedCluster is labeled with.
+func (o *JoinOptions) labels() map[string]string {
+	if o.Unshared || o.Labels[cellfedv1alpha1.TenantLabel] != "" {
+		return o.Labels
+	}
+	labels := map[string]string{cellfedv1alpha1.SharedLabel: "true"}
+	maps.Copy(labels, o.Labels)
+	return labels
 }
 
 // endpoint returns where the member is reached, and the authority of the certificate there.

@@ -1,14 +1,14 @@
-// Package certs follows the certificates that the manager serves with, and the CA bundle that its clients are told to
-// trust, as their files change.
+// Package certs holds the certificates that the manager serves with, and the CA bundle that its clients are told to trust:
+// a Watcher follows files that somebody else renews, a Rotator makes and renews them itself.
+//
+// The Rotator is written on crypto/x509 because the libraries that keep a webhook's certificates (cert-controller's
+// rotator, cert-manager's dynamic authority) replace the CA and the serving certificate in one step, so that every call
+// fails until the clients have the new bundle, and none of them waits until the clients have been seen to hold it.
 package certs
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,7 +18,6 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
@@ -33,16 +32,16 @@ const (
 	DefaultInterval = 10 * time.Second
 )
 
-// Watcher holds what the files of one directory hold. It is a manager's Runnable that every replica runs.
+// Watcher is the Source of what the files of one directory hold. A bundle that cannot be read leaves the one before.
 type Watcher struct {
 	pair     *certwatcher.CertWatcher
 	path     string
 	interval time.Duration
 
-	mu          sync.Mutex
-	bundle      []byte
-	failure     string // of the last read, to report each one once
-	subscribers []chan event.GenericEvent
+	publisher
+
+	mu      sync.Mutex
+	failure string // of the last read, to report each one once
 }
 
 // New reads tls.crt, tls.key and ca.crt in the directory. It is an error if one is not there or does not hold what it
@@ -60,33 +59,17 @@ func New(dir string, interval time.Duration) (*Watcher, error) {
 		path:     filepath.Join(dir, bundleFile),
 		interval: interval,
 	}
-	if w.bundle, err = readBundle(w.path); err != nil {
+	bundle, err := readBundle(w.path)
+	if err != nil {
 		return nil, err
 	}
+	w.publish(bundle)
 	return w, nil
 }
 
 // GetCertificate returns the serving certificate, for a tls.Config.
 func (w *Watcher) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return w.pair.GetCertificate(hello)
-}
-
-// Bundle returns the CA certificates that clients must trust, in PEM. It is the last one that could be read, and is not
-// to be written to.
-func (w *Watcher) Bundle() []byte {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.bundle
-}
-
-// Changes returns a new channel that gets an event, without an object, after each change of the bundle. Changes that
-// are not received in time become one. It is never closed. It must be called before the watcher is started.
-func (w *Watcher) Changes() <-chan event.GenericEvent {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := make(chan event.GenericEvent, 1)
-	w.subscribers = append(w.subscribers, c)
-	return c
 }
 
 // Start follows the files until the context is done.
@@ -130,16 +113,8 @@ func (w *Watcher) refresh(logger logr.Logger) {
 		return
 	}
 	w.failure = ""
-	if bytes.Equal(bundle, w.bundle) {
-		return
-	}
-	w.bundle = bundle
-	logger.Info("Read a new CA bundle", "file", w.path)
-	for _, c := range w.subscribers {
-		select {
-		case c <- event.GenericEvent{}:
-		default: // One is waiting already.
-		}
+	if w.publish(bundle) {
+		logger.Info("Read a new CA bundle", "file", w.path)
 	}
 }
 
@@ -149,29 +124,9 @@ func readBundle(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the CA bundle: %w", err)
 	}
-	if err := checkBundle(bundle); err != nil {
+	// A private key in the bundle would be published with it.
+	if _, err := parseCertificates(bundle); err != nil {
 		return nil, fmt.Errorf("reading the CA bundle %s: %w", path, err)
 	}
 	return bundle, nil
-}
-
-func checkBundle(bundle []byte) error {
-	count := 0
-	for rest := bundle; ; count++ {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		// A private key in the bundle would be published with it.
-		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("it holds a %s: it must hold certificates and nothing else", block.Type)
-		}
-		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return fmt.Errorf("certificate %d: %w", count+1, err)
-		}
-	}
-	if count == 0 {
-		return errors.New("it holds no certificate in PEM")
-	}
-	return nil
 }

@@ -172,6 +172,8 @@ func (e *Engine) start(r *Running) error {
 		case Specified:
 			r.changes.note(time.Now())
 			r.plan.add(PriorityChange, o)
+		case Gone:
+			r.plan.add(PriorityChange, o)
 		case Reported:
 			r.report.add(PriorityResync, o)
 		}

@@ -29,8 +29,10 @@ type Change int
 const (
 	// Listed objects were there when the store began.
 	Listed Change = iota
-	// Specified objects have come, gone, or are another in what people say.
+	// Specified objects have come, or are another in what people say.
 	Specified
+	// Gone objects are there no more.
+	Gone
 	// Reported objects have another status than the one written last by this process.
 	Reported
 )
@@ -250,7 +252,7 @@ func (s *Store) OnDelete(o any) {
 	delete(s.written, key)
 	delete(s.decoded, key)
 	s.mu.Unlock()
-	s.changed(key, Specified)
+	s.changed(key, Gone)
 }
 
 // caughtUp forgets what was written once the watch has brought it, or something later. It returns whether it was just

@@ -108,7 +108,7 @@ func TestStoreFollows(t *testing.T) {
 	if err := host.Delete(t.Context(), "x", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	expect("it is gone", Specified)
+	expect("it is gone", Gone)
 	if o := get(t, s); o != nil {
 		t.Errorf("got %+v", o)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/facade/mapping"
 	"github.com/cellfed/cellfed/internal/member"
+	"github.com/cellfed/cellfed/internal/scope"
 )
 
 // tokenIndex is the index of Secrets by the cell that they hold a façade token of.
@@ -41,10 +42,11 @@ func tokenIndexer(object client.Object) []string {
 // +kubebuilder:rbac:groups=cellfed.io,resources=cells,verbs=get;list;watch
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=kubefedclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",namespace=kube-federation-system,resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 
 // ClusterResolver is the Resolver over Cells, KubeFedClusters and Secrets of the host cluster.
 type ClusterResolver struct {
-	// Reader reads from a cache that has the index of IndexTokens.
+	// Reader reads from a cache that has the index of IndexTokens, and Namespaces as metadata.
 	Reader client.Reader
 	// KubeFedNamespace is where KubeFedClusters and Secrets are.
 	KubeFedNamespace string
@@ -85,6 +87,9 @@ func (c *ClusterResolver) Resolve(ctx context.Context, namespace, cell string) (
 	if err != nil {
 		return nil, err
 	}
+	if err := c.opens(ctx, &object, cluster); err != nil {
+		return nil, err
+	}
 	secret, err := member.ReadSecret(ctx, c.Reader, cluster)
 	if err != nil {
 		return nil, err
@@ -111,8 +116,26 @@ func servable(object *v1alpha1.Cell) error {
 	switch {
 	case generated == nil || generated.ObservedGeneration != object.Generation:
 		return &UnavailableError{Message: "the controller has not looked yet at what the Cell's spec says now"}
-	case generated.Status == metav1.ConditionFalse && generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict):
+	case generated.Status == metav1.ConditionFalse &&
+		(generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict) || generated.Reason == string(v1alpha1.ReasonClusterOfAnotherTenant)):
 		return &UnavailableError{Message: generated.Message}
+	}
+	return nil
+}
+
+// opens returns why a physical cluster does not host the cell. The controller says so too, but only after it has looked:
+// no request may reach a cluster that has become another tenant's in the meantime.
+func (c *ClusterResolver) opens(ctx context.Context, object *v1alpha1.Cell, cluster *fedv1b1.KubeFedCluster) error {
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	err := c.Reader.Get(ctx, client.ObjectKey{Name: object.Namespace}, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return &UnavailableError{Message: fmt.Sprintf("namespace %q is not known yet, and neither is whose it is", object.Namespace)}
+	case err != nil:
+		return fmt.Errorf("read namespace %q: %w", object.Namespace, err)
+	case !scope.OpensTo(cluster.Labels, namespace.Labels):
+		return &UnavailableError{Message: scope.ClosedMessage(cluster.Name, object.Namespace, namespace.Labels)}
 	}
 	return nil
 }

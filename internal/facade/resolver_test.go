@@ -102,13 +102,22 @@ func TestResolve(t *testing.T) {
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "hz-a-secret", Namespace: kubefed}, Data: map[string][]byte{"token": []byte("s3cret")}}
 	conflict := v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict, 1, "an older cell claims it")
+	closed := v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonClusterOfAnotherTenant, 1, "another tenant's")
 	now := metav1.NewTime(time.Now())
+	owned := func(tenant string) *corev1.Namespace {
+		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", Labels: map[string]string{v1alpha1.TenantLabel: tenant}}}
+	}
+	of := func(key, value string) func(*fedv1b1.KubeFedCluster) {
+		return func(c *fedv1b1.KubeFedCluster) { c.Labels = map[string]string{key: value} }
+	}
 	cases := map[string]struct {
-		reason  string
-		objects []client.Object
-		want    mapping.View
-		unknown bool
-		message string
+		reason string
+		// namespace is the cell's. Nil stands for one that is nobody's.
+		namespace *corev1.Namespace
+		objects   []client.Object
+		want      mapping.View
+		unknown   bool
+		message   string
 	}{
 		"Default": {
 			reason: "the target namespace is the cell's own", objects: []client.Object{newCell(nil), newCluster(nil), secret},
@@ -151,6 +160,42 @@ func TestResolve(t *testing.T) {
 			message: "stands for a cell",
 		},
 		"NoSecret": {reason: "no credentials", objects: []client.Object{newCell(nil), newCluster(nil)}, message: `no Secret "hz-a-secret"`},
+		"TenantsCluster": {
+			reason: "a tenant's cluster hosts the tenant's cells", namespace: owned("acme"),
+			objects: []client.Object{newCell(nil), newCluster(of(v1alpha1.TenantLabel, "acme")), secret},
+			want:    mapping.View{Namespace: "acme", Cell: "rz", TargetNamespace: "acme"},
+		},
+		"SharedCluster": {
+			reason: "a shared cluster hosts everybody's", namespace: owned("acme"),
+			objects: []client.Object{newCell(nil), newCluster(of(v1alpha1.SharedLabel, "true")), secret},
+			want:    mapping.View{Namespace: "acme", Cell: "rz", TargetNamespace: "acme"},
+		},
+		"ForeignCluster": {
+			reason: "another tenant's cluster hosts none, although the controller has said nothing yet", namespace: owned("acme"),
+			objects: []client.Object{newCell(nil), newCluster(of(v1alpha1.TenantLabel, "globex")), secret},
+			message: `"hz-a" is not open`,
+		},
+		"NobodysCluster": {
+			reason: "nor does nobody's", namespace: owned("acme"),
+			objects: []client.Object{newCell(nil), newCluster(nil), secret},
+			message: `"hz-a" is not open`,
+		},
+		"NobodysNamespace": {
+			reason:  "nor does a tenant's host nobody's",
+			objects: []client.Object{newCell(nil), newCluster(of(v1alpha1.TenantLabel, "globex")), secret},
+			message: "no tenant's",
+		},
+		"Closed": {
+			reason: "a cluster that has just opened may hold an older cell in the same namespace", namespace: owned("acme"),
+			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Status.Conditions = []metav1.Condition{closed} }), newCluster(of(v1alpha1.SharedLabel, "true")), secret},
+			message: "another tenant's",
+		},
+		"UnknownNamespace": {
+			reason:    "whose the cell is, is not known yet",
+			namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "other"}},
+			objects:   []client.Object{newCell(nil), newCluster(nil), secret},
+			message:   "not known yet",
+		},
 		"BadCA": {
 			reason: "a registration that is wrong", objects: []client.Object{newCell(nil), newCluster(func(c *fedv1b1.KubeFedCluster) { c.Spec.CABundle = []byte("x") }), secret},
 			message: "spec.caBundle",
@@ -158,7 +203,10 @@ func TestResolve(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			r := newResolver(t, tc.objects...)
+			if tc.namespace == nil {
+				tc.namespace = owned("")
+			}
+			r := newResolver(t, append(tc.objects, tc.namespace)...)
 			target, err := r.Resolve(t.Context(), "acme", "rz")
 			var unavailable *UnavailableError
 			switch {

@@ -5,15 +5,18 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/util/validation"
+	k8svalidation "k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/defaulting"
+	"github.com/cellfed/cellfed/internal/validation"
 )
 
 // Options are the manager's flags.
@@ -68,7 +71,16 @@ type Options struct {
 	// MemberWorkers is how many objects the push reconciler writes to one member at a time.
 	MemberWorkers int
 
-	// CertDir holds tls.crt, tls.key and ca.crt. They are read again when they change.
+	// DefaultPlacementMask is what becomes of the placement mask of a federated object when somebody changes what is
+	// propagated and does not touch the mask, where the Namespace does not say.
+	DefaultPlacementMask defaulting.MaskDefault
+	// TenantChange is what becomes of a change of the tenant or workspace group of a Namespace, or of a cluster, that would
+	// cut something off from clusters that hold it.
+	TenantChange validation.TenantChange
+
+	// Certificates say where the serving certificates come from.
+	Certificates CertificateOptions
+	// CertDir holds tls.crt, tls.key and ca.crt where somebody else makes them. They are read again when they change.
 	CertDir string
 
 	// RemoveV2Beta1 takes the second version and the conversion from every federated CRD and ends, instead of running
@@ -94,7 +106,12 @@ func Default() Options {
 		StorageSettlePeriod: 65 * time.Second,
 		MemberTimeout:       15 * time.Second,
 		MemberWorkers:       32,
-		CertDir:             "/etc/cellfed/certs",
+
+		DefaultPlacementMask: defaulting.MaskAll,
+		TenantChange:         validation.RefuseTenantChange,
+
+		Certificates: DefaultCertificates(),
+		CertDir:      "/etc/cellfed/certs",
 	}
 }
 
@@ -120,8 +137,11 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.Float32Var(&o.MemberQPS, "member-qps", o.MemberQPS, "How many requests a second the push reconciler sends to one member; 0 for no limit.")
 	fs.DurationVar(&o.MemberTimeout, "member-timeout", o.MemberTimeout, "How long a member may take to answer the push reconciler.")
 	fs.IntVar(&o.MemberWorkers, "member-workers", o.MemberWorkers, "How many objects the push reconciler writes to one member at a time.")
-	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt, read again when they change.")
-	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD, leave upstream's CRDs behind, and end. Stop every manager first: one that runs gives all of it back.")
+	fs.StringVar((*string)(&o.DefaultPlacementMask), "default-placement-mask", string(o.DefaultPlacementMask), "What becomes of a federated object's placement mask when its content is changed and the mask is not, where the Namespace's annotation "+v1alpha1.DefaultPlacementMaskAnnotation+" does not say: all leaves it as it was written, keep gives back the one that was there, none empties it, which holds everything.")
+	fs.StringVar((*string)(&o.TenantChange), "tenant-change", string(o.TenantChange), "What becomes of a change of the tenant or workspace group of a Namespace, or of a cluster, that would cut something off from clusters that hold it: Refuse or Warn.")
+	o.addCertificateFlags(fs)
+	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt with --certificates=Files, read again when they change.")
+	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD, leave upstream's CRDs behind, and end. Stop every manager first: one that runs gives all of it back. Then delete the webhook configurations cellfed-mutating and cellfed-validating.")
 }
 
 // Validate returns what is wrong with the options: each error names the flag, its value and the way out.
@@ -129,11 +149,11 @@ func (o *Options) Validate() field.ErrorList {
 	var errs field.ErrorList
 	flag := func(name string) *field.Path { return field.NewPath("--" + name) }
 
-	for _, msg := range validation.IsDNS1123Label(o.KubeFedNamespace) {
+	for _, msg := range k8svalidation.IsDNS1123Label(o.KubeFedNamespace) {
 		errs = append(errs, field.Invalid(flag("kubefed-namespace"), o.KubeFedNamespace, msg))
 	}
 	if o.LeaderElectionNamespace != "" {
-		for _, msg := range validation.IsDNS1123Label(o.LeaderElectionNamespace) {
+		for _, msg := range k8svalidation.IsDNS1123Label(o.LeaderElectionNamespace) {
 			errs = append(errs, field.Invalid(flag("leader-election-namespace"), o.LeaderElectionNamespace, msg))
 		}
 	}
@@ -180,17 +200,16 @@ func (o *Options) Validate() field.ErrorList {
 	if o.MemberWorkers < 1 {
 		errs = append(errs, field.Invalid(flag("member-workers"), o.MemberWorkers, "give a number above zero, such as 32"))
 	}
+	if !slices.Contains(defaulting.MaskDefaults(), o.DefaultPlacementMask) {
+		errs = append(errs, field.NotSupported(flag("default-placement-mask"), o.DefaultPlacementMask, defaulting.MaskDefaults()))
+	}
+	if changes := []validation.TenantChange{validation.RefuseTenantChange, validation.WarnTenantChange}; !slices.Contains(changes, o.TenantChange) {
+		errs = append(errs, field.NotSupported(flag("tenant-change"), o.TenantChange, changes))
+	}
 	if o.RemoveV2Beta1 {
 		return errs // Only a type that is stored in v2beta1 needs the webhook, and so the certificates.
 	}
-	for _, name := range []string{"tls.crt", "tls.key", "ca.crt"} {
-		if f, err := os.Open(filepath.Join(o.CertDir, name)); err != nil {
-			errs = append(errs, field.Invalid(flag("cert-dir"), o.CertDir, fmt.Sprintf("%v: give a directory with a readable tls.crt, tls.key and ca.crt", err)))
-		} else {
-			_ = f.Close()
-		}
-	}
-	return errs
+	return append(errs, o.validateCertificates(flag)...)
 }
 
 func validateURL(path *field.Path, value string) field.ErrorList {
@@ -230,7 +249,7 @@ func (o *Options) Service() (Service, error) {
 		}
 	}
 	for _, part := range []string{namespace, name} {
-		if msgs := validation.IsDNS1123Label(part); len(msgs) > 0 {
+		if msgs := k8svalidation.IsDNS1123Label(part); len(msgs) > 0 {
 			return Service{}, fmt.Errorf("%q cannot be a name (%s): %s", part, msgs[0], way)
 		}
 	}

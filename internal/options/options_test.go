@@ -10,7 +10,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
+	"github.com/cellfed/cellfed/internal/defaulting"
 	"github.com/cellfed/cellfed/internal/options"
+	"github.com/cellfed/cellfed/internal/validation"
 )
 
 func certDir(t *testing.T) string {
@@ -56,8 +58,12 @@ func TestValidate(t *testing.T) {
 			change: func(o *options.Options) { o.FacadeTokenLifetime = -time.Second }, want: []string{"--facade-token-lifetime", "-1s"}},
 		"Namespace": {reason: "A namespace holds no dot.",
 			change: func(o *options.Options) { o.KubeFedNamespace = "a.b" }, want: []string{"--kubefed-namespace", "a.b"}},
+		"DefaultMask": {reason: "A namespace can leave the mask to the manager, which must know what to do.",
+			change: func(o *options.Options) { o.DefaultPlacementMask = "None" }, want: []string{"--default-placement-mask", "None", "keep"}},
+		"TenantChange": {reason: "What becomes of a change of tenants is one of two things.",
+			change: func(o *options.Options) { o.TenantChange = "warn" }, want: []string{"--tenant-change", "warn", "Refuse"}},
 		"NoCertificates": {reason: "A directory without certificates is named.",
-			change: func(o *options.Options) { o.CertDir = "/nowhere" }, want: []string{"--cert-dir", "/nowhere"}},
+			change: func(o *options.Options) { o.Certificates.Mode, o.CertDir = options.CertificatesFiles, "/nowhere" }, want: []string{"--cert-dir", "/nowhere"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +87,8 @@ func TestFlags(t *testing.T) {
 	o := options.Default()
 	fs := pflag.NewFlagSet("manager", pflag.ContinueOnError)
 	o.AddFlags(fs)
-	if err := fs.Parse([]string{"--webhook-service=ns/name:8443", "--facade-token-grace=1m", "--leader-elect"}); err != nil {
+	if err := fs.Parse([]string{"--webhook-service=ns/name:8443", "--facade-token-grace=1m", "--leader-elect",
+		"--default-placement-mask=none", "--tenant-change=Warn"}); err != nil {
 		t.Fatal(err)
 	}
 	service, err := o.Service()
@@ -91,7 +98,8 @@ func TestFlags(t *testing.T) {
 	if diff := cmp.Diff(options.Service{Namespace: "ns", Name: "name", Port: 8443}, service); diff != "" {
 		t.Errorf("--webhook-service: -want +got:\n%s", diff)
 	}
-	if o.FacadeTokenGrace != time.Minute || !o.LeaderElect {
+	if o.FacadeTokenGrace != time.Minute || !o.LeaderElect ||
+		o.DefaultPlacementMask != defaulting.MaskNone || o.TenantChange != validation.WarnTenantChange {
 		t.Errorf("flags were not taken: %+v", o)
 	}
 }

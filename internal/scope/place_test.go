@@ -37,9 +37,9 @@ func candidates() []Topology {
 		return owned("acme", "prod", append(more, "cellfed.io/namespace", "acme-prod", "cellfed.io/topology-type", "cell")...)
 	}
 	return Preselect("acme-prod", owned("acme", "prod"), []Topology{
-		cell("acme-prod", "a", acme("city", "hz"), nil),
-		cell("acme-prod", "b", acme("city", "sh"), nil),
-		cell("other", "a", owned("acme", "prod", "city", "hz", "cellfed.io/namespace", "other", "cellfed.io/topology-type", "cell"), nil),
+		cell("acme-prod", "a", acme("city", "hz"), shared),
+		cell("acme-prod", "b", acme("city", "sh"), shared),
+		cell("other", "a", owned("acme", "prod", "city", "hz", "cellfed.io/namespace", "other", "cellfed.io/topology-type", "cell"), shared),
 		physical("hz-a", owned("acme", "prod", "city", "hz")),
 		physical("hz-evil", owned("evil", "prod", "city", "hz")),
 	})

@@ -5,6 +5,8 @@
 package scope
 
 import (
+	"fmt"
+
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/facade/mapping"
 )
@@ -18,6 +20,10 @@ type Topology struct {
 	// Name and Labels where the topology is a physical cluster.
 	Member       string
 	MemberLabels map[string]string
+	// MemberUnknown says of a cell that nobody can tell whose member it is on: the Cell, or the physical KubeFedCluster that
+	// it names, is not there. MemberLabels mean nothing then. Nothing can be reached through such a cell, and what it holds
+	// is still the cell's.
+	MemberUnknown bool
 	// View is the cell's part of the member. Nil stands for a physical cluster.
 	View *mapping.View
 }
@@ -26,13 +32,13 @@ type Topology struct {
 // among eligible topologies alone. The namespace is empty, and has no labels, for cluster-scoped federated objects.
 //
 // A cell serves its own namespace, as long as its KubeFedCluster carries the namespace's tenant and workspace group and
-// the physical cluster is not another tenant's. A physical cluster serves the namespaces whose tenant and workspace group
-// it carries, or all if it is shared. An absent label is the same as an empty one: nobody's clusters serve nobody's
-// namespaces.
+// the physical cluster, where it is known, opens to the namespace (OpensTo). A physical cluster serves the namespaces whose tenant and
+// workspace group it carries, or all if it is shared. An absent label is the same as an empty one: nobody's clusters
+// serve nobody's namespaces.
 func Eligible(namespace string, namespaceLabels map[string]string, t Topology) bool {
 	if t.View != nil {
 		return namespace != "" && t.View.Namespace == namespace &&
-			sameOwner(t.Labels, namespaceLabels) && opensTo(t.MemberLabels, namespaceLabels)
+			sameOwner(t.Labels, namespaceLabels) && (t.MemberUnknown || OpensTo(t.MemberLabels, namespaceLabels))
 	}
 	// What stands for a cell leads into a cell, and without a view nobody knows into which.
 	if t.Labels[v1alpha1.TopologyTypeLabel] != "" || t.Labels[v1alpha1.GeneratedLabel] != "" {
@@ -58,10 +64,34 @@ func sameOwner(cluster, namespace map[string]string) bool {
 		cluster[v1alpha1.WorkspaceGroupLabel] == namespace[v1alpha1.WorkspaceGroupLabel]
 }
 
-// opensTo reports whether a physical cluster can have cells of a namespace: it is not another tenant's.
-func opensTo(member, namespace map[string]string) bool {
-	tenant := member[v1alpha1.TenantLabel]
-	return tenant == "" || tenant == namespace[v1alpha1.TenantLabel] || isShared(member)
+// OpensTo reports whether a physical cluster with the given labels can host cells of a namespace with the given labels:
+// it is shared, or it is the namespace's tenant's and is not set aside for another workspace group. Nobody's cluster hosts
+// nobody's cells alone.
+func OpensTo(memberLabels, namespaceLabels map[string]string) bool {
+	if isShared(memberLabels) {
+		return true
+	}
+	group := memberLabels[v1alpha1.WorkspaceGroupLabel]
+	return memberLabels[v1alpha1.TenantLabel] == namespaceLabels[v1alpha1.TenantLabel] &&
+		(group == "" || group == namespaceLabels[v1alpha1.WorkspaceGroupLabel])
+}
+
+// ClosedMessage says in what way a physical cluster that OpensTo refuses can be made to host cells of a namespace. Whose
+// the cluster is, it does not tell.
+func ClosedMessage(cluster, namespace string, namespaceLabels map[string]string) string {
+	tenant, group := namespaceLabels[v1alpha1.TenantLabel], namespaceLabels[v1alpha1.WorkspaceGroupLabel]
+	if tenant == "" {
+		return fmt.Sprintf("cluster %q is not open to namespace %q, which is no tenant's: name a cluster that is no tenant's or a shared one, or have an administrator give the Namespace the label %s, or the KubeFedCluster the label %s: \"true\"",
+			cluster, namespace, v1alpha1.TenantLabel, v1alpha1.SharedLabel)
+	}
+	labels := fmt.Sprintf("the label %s: %s", v1alpha1.TenantLabel, tenant)
+	owner := fmt.Sprintf("tenant %q", tenant)
+	if group != "" {
+		labels += fmt.Sprintf(" and %s: %s", v1alpha1.WorkspaceGroupLabel, group)
+		owner += fmt.Sprintf(" and workspace group %q", group)
+	}
+	return fmt.Sprintf("cluster %q is not open to namespace %q of %s: name a cluster of the tenant's or a shared one, or have an administrator give the KubeFedCluster %s, or %s: \"true\"",
+		cluster, namespace, owner, labels, v1alpha1.SharedLabel)
 }
 
 func isShared(cluster map[string]string) bool {

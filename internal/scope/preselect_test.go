@@ -24,12 +24,21 @@ func owned(tenant, group string, more ...string) map[string]string {
 	return labels
 }
 
+// shared are the labels of a physical cluster that serves everybody.
+var shared = map[string]string{v1alpha1.SharedLabel: "true"}
+
 // cell returns a cell's topology.
 func cell(namespace, name string, labels, member map[string]string) Topology {
 	return Topology{
 		Name: namespace + "." + name, Labels: labels, Member: "hz-a", MemberLabels: member,
 		View: &mapping.View{Namespace: namespace, Cell: name, TargetNamespace: namespace + "-" + name},
 	}
+}
+
+// unknown returns a cell's topology of which nobody knows whose member it is on.
+func unknown(t Topology) Topology {
+	t.MemberUnknown = true
+	return t
 }
 
 // physical returns the topology of a physical cluster.
@@ -48,11 +57,27 @@ func TestEligible(t *testing.T) {
 	}{
 		"OwnCell": {
 			reason:    "a cell serves its namespace",
-			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, nil), want: true,
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, acme), want: true,
 		},
-		"OwnCellOnOwnCluster": {
-			reason:    "a tenant's cluster can have the tenant's cells, of any workspace group",
-			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, owned("acme", "test")), want: true,
+		"OwnCellOnTenantsCluster": {
+			reason:    "a tenant's cluster that is no workspace group's can have the tenant's cells",
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, owned("acme", "")), want: true,
+		},
+		"OwnCellOnOtherGroupsCluster": {
+			reason:    "a cluster that is set aside for another workspace group has no cells of this one",
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, owned("acme", "test")),
+		},
+		"OwnCellOnNobodysCluster": {
+			reason:    "a cluster that nobody owns has cells of nobody alone",
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, nil),
+		},
+		"OwnCellOnUnknownCluster": {
+			reason:    "a cluster that vanished is not another tenant's: what the cell holds is waited for",
+			namespace: "acme-prod", labels: acme, topology: unknown(cell("acme-prod", "a", acme, nil)), want: true,
+		},
+		"FormerTenantsCellOnUnknownCluster": {
+			reason:    "that the cluster is not known opens nothing else",
+			namespace: "acme-prod", labels: owned("new", "prod"), topology: unknown(cell("acme-prod", "a", acme, nil)),
 		},
 		"OwnCellOnForeignCluster": {
 			reason:    "a cluster that became another tenant's is out of reach, its cells included",
@@ -64,23 +89,23 @@ func TestEligible(t *testing.T) {
 		},
 		"OtherNamespacesCell": {
 			reason:    "a cell serves no other namespace, also none of the same tenant and group",
-			namespace: "acme-prod", labels: acme, topology: cell("acme-prod-2", "a", acme, nil),
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod-2", "a", acme, shared),
 		},
 		"CellLostLabels": {
 			reason:    "a cell whose KubeFedCluster lost its labels is nobody's until they are back",
-			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", nil, nil),
+			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", nil, shared),
 		},
 		"CellOfFormerTenant": {
 			reason:    "the namespace changed hands, and the KubeFedCluster has not followed yet",
-			namespace: "acme-prod", labels: owned("new", "prod"), topology: cell("acme-prod", "a", acme, nil),
+			namespace: "acme-prod", labels: owned("new", "prod"), topology: cell("acme-prod", "a", acme, shared),
 		},
 		"CellOfFormerGroup": {
 			reason:    "the namespace moved to another workspace group, and the KubeFedCluster has not followed yet",
-			namespace: "acme-prod", labels: owned("acme", "test"), topology: cell("acme-prod", "a", acme, nil),
+			namespace: "acme-prod", labels: owned("acme", "test"), topology: cell("acme-prod", "a", acme, shared),
 		},
 		"NamespaceLostLabels": {
 			reason:    "a namespace without labels is nobody's, and the cell is somebody's",
-			namespace: "acme-prod", topology: cell("acme-prod", "a", acme, nil),
+			namespace: "acme-prod", topology: cell("acme-prod", "a", acme, shared),
 		},
 		"NobodysCell": {
 			reason:    "without tenants everything is nobody's",
@@ -96,7 +121,7 @@ func TestEligible(t *testing.T) {
 		},
 		"ClusterScopedToCell": {
 			reason:    "an object without a namespace has no cells",
-			namespace: "", topology: cell("", "a", nil, nil),
+			namespace: "", topology: cell("", "a", nil, shared),
 		},
 		"OwnCluster": {
 			reason:    "a physical cluster serves its tenant's workspace group",
@@ -160,10 +185,44 @@ func TestEligible(t *testing.T) {
 	}
 }
 
+func TestOpensTo(t *testing.T) {
+	acme := owned("acme", "prod")
+	cases := map[string]struct {
+		reason            string
+		member, namespace map[string]string
+		want              bool
+	}{
+		"Own":                {"a tenant's cluster hosts the tenant's cells", owned("acme", "prod"), acme, true},
+		"Tenants":            {"any workspace group of the tenant, where the cluster names none", owned("acme", ""), acme, true},
+		"OtherGroup":         {"not those of a workspace group that it is not set aside for", owned("acme", "test"), acme, false},
+		"GroupForNone":       {"nor those of no workspace group", owned("acme", "prod"), owned("acme", ""), false},
+		"Foreign":            {"another tenant's cluster", owned("evil", "prod"), acme, false},
+		"ForeignTenantAlone": {"another tenant's cluster, of the same workspace group's name", owned("evil", ""), acme, false},
+		"Nobodys":            {"nobody's cluster hosts no tenant's cells", nil, acme, false},
+		"NobodysForNobody":   {"nobody's cluster hosts nobody's cells", nil, nil, true},
+		"OwnForNobody":       {"a tenant's cluster does not host nobody's cells", owned("acme", ""), nil, false},
+		"GroupAlone":         {"a workspace group without a tenant is no other's either", owned("", "prod"), nil, false},
+		"GroupAloneOwn":      {"two that have a workspace group and no tenant", owned("", "prod"), owned("", "prod"), true},
+		"NobodysForGroup":    {"nobody's cluster hosts whatever has no tenant", nil, owned("", "prod"), true},
+		"Shared":             {"a shared cluster hosts everybody's cells", shared, acme, true},
+		"SharedForeign":      {"whosever it is", owned("evil", "prod", v1alpha1.SharedLabel, "true"), acme, true},
+		"SharedForNobody":    {"and nobody's", shared, nil, true},
+		"SharedOtherwise":    {"only true opens a cluster", map[string]string{v1alpha1.SharedLabel: "yes"}, acme, false},
+		"Empty":              {"an empty label is an absent one", map[string]string{v1alpha1.TenantLabel: "", v1alpha1.WorkspaceGroupLabel: ""}, nil, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := OpensTo(tc.member, tc.namespace); got != tc.want {
+				t.Errorf("%s: OpensTo = %t, want %t", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestPreselect(t *testing.T) {
 	acme := owned("acme", "prod")
 	all := []Topology{
-		cell("acme-prod", "b", acme, nil), physical("hz-b", owned("evil", "")), cell("other", "a", acme, nil), cell("acme-prod", "a", acme, nil), physical("hz-a", acme),
+		cell("acme-prod", "b", acme, shared), physical("hz-b", owned("evil", "")), cell("other", "a", acme, shared), cell("acme-prod", "a", acme, acme), physical("hz-a", acme),
 	}
 	var got []string
 	for _, topology := range Preselect("acme-prod", acme, all) {

@@ -53,6 +53,9 @@ var someWorld = rapid.Custom(func(t *rapid.T) world {
 			member := rapid.SampledFrom(w.topologies[:len(someClusters)]).Draw(t, "member")
 			c := cell(namespace, name, someLabels.Draw(t, namespace+"."+name), member.Labels)
 			c.Member = member.Name
+			if rapid.IntRange(0, 9).Draw(t, "vanished") == 0 {
+				c.MemberLabels, c.MemberUnknown = nil, true
+			}
 			if rapid.IntRange(0, 9).Draw(t, "lost") == 0 {
 				c = physical(c.Name, owned("acme", "prod", v1alpha1.TopologyTypeLabel, "cell"))
 			}
@@ -193,8 +196,14 @@ func assertReachable(t *rapid.T, w world, topology Topology) {
 	if topology.Labels[v1alpha1.TenantLabel] != tenant || topology.Labels[v1alpha1.WorkspaceGroupLabel] != group {
 		t.Fatalf("%s is another owner's", topology.Name)
 	}
-	if !shared && memberTenant != "" && memberTenant != tenant {
+	if shared || topology.MemberUnknown {
+		return
+	}
+	if memberTenant != tenant {
 		t.Fatalf("%s is on another tenant's cluster", topology.Name)
+	}
+	if memberGroup := topology.MemberLabels[v1alpha1.WorkspaceGroupLabel]; memberGroup != "" && memberGroup != group {
+		t.Fatalf("%s is on another workspace group's cluster", topology.Name)
 	}
 }
 

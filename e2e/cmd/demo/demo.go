@@ -65,7 +65,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []func(context.Context) error{
-		d.members, d.makeCells, d.release, d.readBack, d.change, d.existingUser, d.throughFacade, d.inMembers, d.rest, d.matrix, d.canary,
+		d.members, d.makeCells, d.release, d.readBack, d.change, d.existingUser, d.throughFacade, d.inMembers, d.rest, d.matrix, d.tenants, d.canary,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -1,0 +1,109 @@
+// Package admission has API servers trust what the manager serves admission with: it keeps the CA bundle in the two webhook
+// configurations of cellfed, whoever installed them.
+package admission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+)
+
+const (
+	// DefaultMutatingName is what config/default calls the MutatingWebhookConfiguration.
+	DefaultMutatingName = "cellfed-mutating"
+	// DefaultValidatingName is what config/default calls the ValidatingWebhookConfiguration.
+	DefaultValidatingName = "cellfed-validating"
+)
+
+// CABundle is what API servers are to trust. internal/certs has it.
+type CABundle interface {
+	// Bundle returns the certificates in PEM, as they are now.
+	Bundle() []byte
+	// Changes returns a channel that gets an event after each change.
+	Changes() <-chan event.GenericEvent
+}
+
+// Names are the names of the two configurations. An empty one means the default.
+type Names struct {
+	Mutating, Validating string
+}
+
+func (n Names) mutating() string {
+	if n.Mutating == "" {
+		return DefaultMutatingName
+	}
+	return n.Mutating
+}
+
+func (n Names) validating() string {
+	if n.Validating == "" {
+		return DefaultValidatingName
+	}
+	return n.Validating
+}
+
+// Options are what the controller needs beside a manager.
+type Options struct {
+	Names Names
+	// CA is what API servers are to trust.
+	CA CABundle
+}
+
+// A list or a watch of one object by its name is granted by the name.
+//
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=cellfed-mutating,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=cellfed-validating,verbs=get;list;watch;patch
+
+// Reconciler keeps the CA bundle in both configurations. It is keyed on nothing: there are only these two.
+//
+// It applies the bundle to each webhook that a configuration has, and nothing else. A configuration that is not there
+// is nobody's concern: who does without a set of webhooks need not install it.
+type Reconciler struct {
+	client  client.Client
+	options Options
+}
+
+// Reconcile puts the bundle where another one is.
+func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.Result, error) {
+	bundle := r.options.CA.Bundle()
+	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	return ctrl.Result{}, errors.Join(
+		r.keep(ctx, mutating, r.options.Names.mutating(), func() *unstructured.Unstructured { return desiredMutating(mutating, bundle) }),
+		r.keep(ctx, validating, r.options.Names.validating(), func() *unstructured.Unstructured { return desiredValidating(validating, bundle) }),
+	)
+}
+
+// keep reads a configuration and applies what is desired of it, unless that is what is there.
+func (r *Reconciler) keep(ctx context.Context, object client.Object, name string, desired func() *unstructured.Unstructured) error {
+	if err := r.client.Get(ctx, client.ObjectKey{Name: name}, object); err != nil {
+		if apierrors.IsNotFound(err) {
+			log.FromContext(ctx).Info("There is no such webhook configuration: what people write is not judged", "kind", fmt.Sprintf("%T", object), "name", name)
+			return nil
+		}
+		return fmt.Errorf("get %T %q: %w", object, name, err)
+	}
+	config := desired()
+	if config == nil {
+		return nil
+	}
+	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return nil // It is another one already, and its event is on the way.
+	case err != nil:
+		return fmt.Errorf("apply the CA bundle to %s %q: %w", config.GetKind(), name, err)
+	}
+	log.FromContext(ctx).Info("Put the CA bundle into a webhook configuration", "kind", config.GetKind(), "name", name)
+	return nil
+}

@@ -1,0 +1,99 @@
+package validation
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/scope"
+)
+
+// TenantChange is what becomes of a change of ownership that would cut something off.
+type TenantChange string
+
+const (
+	// RefuseTenantChange denies it.
+	RefuseTenantChange TenantChange = "Refuse"
+	// WarnTenantChange lets it pass with a warning. What is cut off stays where it is, and nobody reaches it.
+	WarnTenantChange TenantChange = "Warn"
+)
+
+// HostedCell is a Cell that stands on a physical cluster, and the labels of its Namespace.
+type HostedCell struct {
+	Namespace, Name string
+	NamespaceLabels map[string]string
+}
+
+// KubeFedCluster says which Cells a change to the labels of a KubeFedCluster would cut off from it. cells are those that
+// stand on it.
+func KubeFedCluster(cluster, old Cluster, cells []HostedCell, change TenantChange) Result {
+	if old.standsForCell() {
+		return Result{}
+	}
+	serves := func(c Cluster, cell HostedCell) bool {
+		return !c.standsForCell() && scope.OpensTo(c.Labels, cell.NamespaceLabels)
+	}
+	lost := slices.DeleteFunc(slices.Clone(cells), func(cell HostedCell) bool { return serves(cluster, cell) || !serves(old, cell) })
+	if len(lost) == 0 {
+		return Result{}
+	}
+	key := changedLabel(cluster.Labels, old.Labels, v1alpha1.TopologyTypeLabel, v1alpha1.GeneratedLabel,
+		v1alpha1.TenantLabel, v1alpha1.WorkspaceGroupLabel, v1alpha1.SharedLabel)
+	return change.judge(field.Invalid(labelPath(key), cluster.Labels[key], fmt.Sprintf(
+		"the change would cut %s off from the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was",
+		counted(len(lost), "Cell"))))
+}
+
+// KubeFedClusterDeletion says why a KubeFedCluster must not be deleted. cells are those that stand on it; generatedFor is the
+// Cell that it was generated for, as namespace/name, if that is there and is not being deleted.
+func KubeFedClusterDeletion(cluster Cluster, cells []HostedCell, generatedFor string) Result {
+	if generatedFor != "" {
+		return Result{Warnings: []string{fmt.Sprintf("the KubeFedCluster %q stands for the Cell %s and is made again: delete the Cell instead", cluster.Name, generatedFor)}}
+	}
+	if len(cells) == 0 || cluster.standsForCell() {
+		return Result{}
+	}
+	return Result{Errors: field.ErrorList{field.Invalid(field.NewPath("metadata", "name"), cluster.Name, fmt.Sprintf(
+		"%s on the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER)",
+		standing(len(cells))))}}
+}
+
+// judge makes an error of a change that is refused, and a warning of one that is not.
+func (c TenantChange) judge(errs ...*field.Error) Result {
+	if c != WarnTenantChange {
+		return Result{Errors: errs}
+	}
+	var r Result
+	for _, err := range errs {
+		r.Warnings = append(r.Warnings, err.Error())
+	}
+	return r
+}
+
+// changedLabel returns the first of the keys whose label is another.
+func changedLabel(labels, old map[string]string, keys ...string) string {
+	for _, key := range keys {
+		if labels[key] != old[key] {
+			return key
+		}
+	}
+	return keys[0]
+}
+
+func labelPath(key string) *field.Path { return field.NewPath("metadata", "labels").Key(key) }
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func standing(n int) string {
+	if n == 1 {
+		return "1 Cell stands"
+	}
+	return fmt.Sprintf("%d Cells stand", n)
+}

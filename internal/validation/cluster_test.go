@@ -1,0 +1,74 @@
+package validation
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+)
+
+func TestKubeFedCluster(t *testing.T) {
+	acme := []HostedCell{{Namespace: "acme", Name: "a", NamespaceLabels: tenant("acme", "prod")}, {Namespace: "acme-test", Name: "a", NamespaceLabels: tenant("acme", "test")}}
+	nobody := HostedCell{Namespace: "plain", Name: "a"}
+	refused := func(path, value, cells string) said {
+		return said{Errors: []string{path + `: Invalid value: "` + value + `": the change would cut ` + cells + ` off from the cluster, and nobody could reach what was released to them: ` +
+			`delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was`}}
+	}
+	for name, tc := range map[string]struct {
+		reason      string
+		labels, old map[string]string
+		cells       []HostedCell
+		change      TenantChange
+		want        said
+	}{
+		"Sold":        {reason: "all cells would lose their cluster", labels: tenant("evil", ""), old: tenant("acme", ""), cells: acme, want: refused("metadata.labels[cellfed.io/tenant]", "evil", "2 Cells")},
+		"SetAside":    {reason: "those of the other group would", labels: tenant("acme", "prod"), old: tenant("acme", ""), cells: acme, want: refused("metadata.labels[cellfed.io/workspace-group]", "prod", "1 Cell")},
+		"Given":       {reason: "a label that goes is a change", old: tenant("acme", ""), cells: acme, want: refused("metadata.labels[cellfed.io/tenant]", "", "2 Cells")},
+		"Taken":       {reason: "nobody's cells lose a cluster that becomes a tenant's", labels: tenant("acme", ""), cells: []HostedCell{nobody}, want: refused("metadata.labels[cellfed.io/tenant]", "acme", "1 Cell")},
+		"Unshared":    {reason: "a cluster that was everybody's", labels: tenant("acme", ""), old: labeled(v1alpha1.TenantLabel, "acme", v1alpha1.SharedLabel, "true"), cells: append(acme, nobody), want: refused("metadata.labels[cellfed.io/shared]", "", "1 Cell")},
+		"Disguised":   {reason: "what stands for a cell hosts none", labels: labeled(v1alpha1.TopologyTypeLabel, "cell"), cells: []HostedCell{nobody}, want: refused("metadata.labels[cellfed.io/topology-type]", "cell", "1 Cell")},
+		"Shared":      {reason: "a cluster that is opened cuts nobody off", labels: labeled(v1alpha1.SharedLabel, "true"), old: tenant("acme", ""), cells: acme},
+		"Empty":       {reason: "without cells there is nothing to cut off", labels: tenant("evil", ""), old: tenant("acme", "")},
+		"CutOffSince": {reason: "cells that had no access before lose nothing", labels: tenant("third", ""), old: tenant("evil", ""), cells: acme},
+		"OtherLabels": {reason: "labels that say nothing of tenants", labels: labeled("city", "hz", v1alpha1.TenantLabel, "acme"), old: labeled(v1alpha1.TenantLabel, "acme"), cells: acme},
+		"Generated":   {reason: "what stands for a cell is the controller's", labels: tenant("evil", ""), old: labeled(v1alpha1.TopologyTypeLabel, "cell", v1alpha1.TenantLabel, "acme"), cells: acme},
+		"Warned": {
+			reason: "an option lets it pass", labels: tenant("evil", ""), old: tenant("acme", ""), cells: acme, change: WarnTenantChange,
+			want: said{Warnings: refused("metadata.labels[cellfed.io/tenant]", "evil", "2 Cells").Errors},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := sayOf(KubeFedCluster(Cluster{Name: "hz", Labels: tc.labels}, Cluster{Name: "hz", Labels: tc.old}, tc.cells, tc.change))
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: KubeFedCluster: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestKubeFedClusterDeletion(t *testing.T) {
+	generated := labeled(v1alpha1.GeneratedLabel, "true", v1alpha1.TopologyTypeLabel, "cell")
+	const way = " on the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER)"
+	cells := []HostedCell{{Namespace: "acme", Name: "a"}, {Namespace: "acme", Name: "b"}}
+	for name, tc := range map[string]struct {
+		reason       string
+		labels       map[string]string
+		cells        []HostedCell
+		generatedFor string
+		want         said
+	}{
+		"Empty":     {reason: "a cluster without cells goes as upstream lets it"},
+		"One":       {reason: "a cell stands on it", cells: cells[:1], want: said{Errors: []string{`metadata.name: Invalid value: "hz": 1 Cell stands` + way}}},
+		"Two":       {reason: "cells stand on it, whoever they are of", cells: cells, want: said{Errors: []string{`metadata.name: Invalid value: "hz": 2 Cells stand` + way}}},
+		"Generated": {reason: "what was generated is made again", labels: generated, generatedFor: "acme/a", want: said{Warnings: []string{`the KubeFedCluster "hz" stands for the Cell acme/a and is made again: delete the Cell instead`}}},
+		"Vacated":   {reason: "the controller deletes it with the Cell, and hears nothing of it", labels: generated},
+		"Named":     {reason: "Cells that name what was generated never stood on it", labels: generated, cells: cells},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, sayOf(KubeFedClusterDeletion(Cluster{Name: "hz", Labels: tc.labels}, tc.cells, tc.generatedFor))); diff != "" {
+				t.Errorf("%s: KubeFedClusterDeletion: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

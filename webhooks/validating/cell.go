@@ -1,0 +1,156 @@
+package validating
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/placementcache"
+	"github.com/cellfed/cellfed/internal/scope"
+	"github.com/cellfed/cellfed/internal/topology"
+	"github.com/cellfed/cellfed/internal/validation"
+)
+
+// cell decides about Cells.
+func (h *handlers) cell(ctx context.Context, request admission.Request) (validation.Result, error) {
+	cell, old, err := typed[v1alpha1.Cell](request)
+	if err != nil || cell == nil {
+		// The deletion of a Cell waits for what is placed on it, which its finalizer sees to.
+		return validation.Result{}, err
+	}
+	cell.Namespace = request.Namespace
+	facts := validation.CellFacts{KubeFedNamespace: h.Inventory.KubeFedNamespace}
+	if old == nil || old.Claim() != cell.Claim() {
+		if facts, err = h.cellFacts(ctx, cell); err != nil {
+			return validation.Result{}, err
+		}
+	}
+	if old != nil && old.Spec.ClusterName != cell.Spec.ClusterName {
+		if facts.Placed, err = h.placedOn(ctx, cell.Namespace, cell.Name, facts.NamespaceLabels); err != nil {
+			return validation.Result{}, err
+		}
+	}
+	return validation.Cell(cell, old, facts), nil
+}
+
+// cellFacts looks up what surrounds a Cell, in the cache.
+func (h *handlers) cellFacts(ctx context.Context, cell *v1alpha1.Cell) (validation.CellFacts, error) {
+	facts := validation.CellFacts{KubeFedNamespace: h.Inventory.KubeFedNamespace, ClusterKnown: true}
+	owner, err := h.owner(ctx, cell.Namespace)
+	if err != nil {
+		return facts, err
+	}
+	if owner != nil {
+		facts.NamespaceKnown, facts.NamespaceLabels = true, owner.Labels
+	}
+	cluster, err := h.Inventory.Cluster(ctx, cell.Spec.ClusterName)
+	if err != nil {
+		return facts, err
+	}
+	if cluster != nil {
+		facts.Cluster = &validation.Cluster{Name: cluster.Name, Labels: cluster.Labels}
+	}
+	if facts.Claimants, err = h.rivals(ctx, cell, facts.Cluster); err != nil {
+		return facts, err
+	}
+	if target := cell.TargetNamespace(); target != cell.Namespace {
+		// Most target namespaces are no host Namespaces: that there is none is not worth a request.
+		facts.Target, err = ownerOf(h.Inventory.CachedNamespace(ctx, target))
+	}
+	return facts, err
+}
+
+// rivals returns the Cells that claim what a Cell claims. Those that the cluster is not open to are never served, and keep
+// nobody from it.
+func (h *handlers) rivals(ctx context.Context, cell *v1alpha1.Cell, cluster *validation.Cluster) ([]v1alpha1.Cell, error) {
+	claimants, err := h.Inventory.CellsClaiming(ctx, cell.Claim())
+	if err != nil || cluster == nil {
+		return claimants, err
+	}
+	var rivals []v1alpha1.Cell
+	for _, claimant := range claimants {
+		owner, err := ownerOf(h.Inventory.CachedNamespace(ctx, claimant.Namespace))
+		if err != nil {
+			return nil, err
+		}
+		if owner == nil || scope.OpensTo(cluster.Labels, owner.Labels) {
+			rivals = append(rivals, claimant)
+		}
+	}
+	return rivals, nil
+}
+
+// owner returns whom a Namespace belongs to, nil where there is no Namespace of that name.
+func (h *handlers) owner(ctx context.Context, name string) (*validation.Owner, error) {
+	return ownerOf(h.Inventory.Namespace(ctx, name))
+}
+
+func ownerOf(namespace *metav1.PartialObjectMetadata, err error) (*validation.Owner, error) {
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &validation.Owner{Labels: namespace.Labels}, nil
+}
+
+// placedOn names the federated objects that are placed on a cell, or are still there. The FederatedNamespace that cellfed
+// made for the cells is not one of them: it is placed on every cell as long as there is one.
+func (h *handlers) placedOn(ctx context.Context, namespace, cell string, labels map[string]string) ([]string, error) {
+	name := topology.CellClusterName(namespace, cell)
+	all, err := h.Inventory.TopologiesFor(ctx, namespace, labels)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(all, func(t scope.Topology) bool { return t.Name == name && t.View != nil })
+	if at < 0 {
+		all, at = []scope.Topology{{Name: name}}, 0
+	}
+	objects, err := h.objects(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, object := range objects {
+		if object.On(all[at]) {
+			names = append(names, object.String())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// objects returns the federated objects of a namespace that somebody has placed, as the API server has them.
+func (h *handlers) objects(ctx context.Context, namespace string) ([]validation.Placed, error) {
+	objects, err := h.Placements.Objects(ctx, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("read what is placed in namespace %q: %w", namespace, err)
+	}
+	var placed []validation.Placed
+	for _, object := range objects {
+		if object.Type.Name == namespacesType && object.GetLabels()[v1alpha1.GeneratedLabel] == "true" {
+			continue
+		}
+		placed = append(placed, placedObject(object))
+	}
+	return placed, nil
+}
+
+// placedObject reads where an object is placed. Upstream's form is the same in whatever group somebody has put a type.
+func placedObject(object placementcache.Object) validation.Placed {
+	content := object.Object
+	if object.GetAPIVersion() != federated.APIVersionV1Beta1 {
+		content = maps.Clone(content)
+		content["apiVersion"] = federated.APIVersionV1Beta1
+	}
+	placement, err := federated.PlacementOf(content)
+	return validation.Placed{Kind: object.Type.Kind, Name: object.GetName(), Placement: placement, Unclear: err != nil}
+}
