@@ -38,6 +38,7 @@ type scene struct {
 	refusals         int
 	requests, queued []string
 	finished         bool
+	statuses         int
 
 	ledger     *Ledger
 	clock      *clocktesting.FakePassiveClock
@@ -126,6 +127,7 @@ func (s *scene) SetFinalizers(_ context.Context, _ *engine.Running, _ *federated
 }
 
 func (s *scene) SetStatus(context.Context, *engine.Running, *federated.Object, federated.Status) error {
+	s.statuses++
 	return nil
 }
 
@@ -271,6 +273,43 @@ func TestConflict(t *testing.T) {
 			}
 			if diff := cmp.Diff(tc.requests, s.requests); diff != "" {
 				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestReportsYield: while many objects are being changed, what became of them can wait, and not for ever.
+func TestReportsYield(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		change func(*federated.Object)
+		ended  func(*scene) bool
+	}{
+		"Status":   {"the status is written later", nil, func(s *scene) bool { return s.statuses == 1 }},
+		"Deletion": {"the object goes later", func(o *federated.Object) { o.Deleting = true }, func(s *scene) bool { return s.finished }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, typeConfigMaps, tc.change)
+			busy := true
+			s.reporter.Busy, s.reporter.Yield = func(*engine.Running) bool { return busy }, defaultYield
+			s.propagate(t)
+			for waited := time.Duration(0); waited < defaultYield; waited += yieldDelay {
+				if wait := s.report(t); wait != yieldDelay || tc.ended(s) {
+					t.Fatalf("%s: after %s, again after %s, ended: %v", tc.reason, waited, wait, tc.ended(s))
+				}
+				s.clock.SetTime(s.clock.Now().Add(yieldDelay))
+			}
+			if s.report(t); !tc.ended(s) {
+				t.Errorf("%s: it waits for longer than %s", tc.reason, defaultYield)
+			}
+
+			s = newScene(t, typeConfigMaps, tc.change)
+			s.reporter.Busy, s.reporter.Yield = func(*engine.Running) bool { return busy }, defaultYield
+			s.propagate(t)
+			s.report(t)
+			busy = false
+			if s.report(t); !tc.ended(s) {
+				t.Errorf("%s: it waits when nothing else is to be done", tc.reason)
 			}
 		})
 	}

@@ -44,6 +44,8 @@ type Reporter struct {
 	Ledger  *Ledger
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Busy says whether many objects of a type are being changed. Nil means never.
+	Busy func(*engine.Running) bool
 	// Settle, Gap and Yield are defaultSettle, defaultGap and defaultYield; zero means no wait.
 	Settle, Gap, Yield time.Duration
 }
@@ -70,7 +72,7 @@ func (r *Reporter) Reconcile(ctx context.Context, key engine.ObjectKey) (reconci
 	if !o.Deleting && !slices.Contains(o.Finalizers, federated.Finalizer) {
 		r.Queues.Plan(engine.PriorityChange, key) // Somebody took it away, or it was never there.
 	}
-	if run.Busy() && r.Ledger.Waiting(key, r.Clock.Now()) < r.Yield {
+	if r.Busy != nil && r.Busy(run) && r.Ledger.Waiting(key, r.Clock.Now()) < r.Yield {
 		return reconcile.Result{RequeueAfter: yieldDelay}, nil
 	}
 	v, wait, err := r.view(ctx, run, key, o)

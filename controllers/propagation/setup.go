@@ -81,7 +81,8 @@ func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *membe
 	events := &Events{Recorder: mgr.GetEventRecorder("cellfed-propagation")}
 	*planner = Planner{Host: host, Members: clusters, Queues: e, Ledger: ledger}
 	*propagator = Propagator{Host: host, Members: &measured{clusters, metrics}, Queues: e, Ledger: ledger, Events: events, Clock: realClock}
-	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Settle: defaultSettle, Gap: defaultGap, Yield: defaultYield}
+	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Busy: (*engine.Running).Busy,
+		Settle: defaultSettle, Gap: defaultGap, Yield: defaultYield}
 	topologies := &Topologies{
 		client: mgr.GetClient(), namespace: options.KubeFedNamespace, registry: registry, engine: e,
 		members: &keeper{reader: mgr.GetClient(), clusters: clusters}, joined: map[string]bool{},

@@ -46,18 +46,33 @@ func KubeFedCluster(cluster, old Cluster, cells []HostedCell, change TenantChang
 		counted(len(lost), "Cell"))))
 }
 
-// KubeFedClusterDeletion says why a KubeFedCluster must not be deleted. cells are those that stand on it; generatedFor is the
-// Cell that it was generated for, as namespace/name, if that is there and is not being deleted.
+// KubeFedClusterDeletion says why a KubeFedCluster must not be deleted. cells are those that name it; generatedFor is the
+// Cell that it was generated for, as namespace/name, if that is there and is not being deleted. A cell that the cluster is not
+// open to holds up nothing, or any tenant could: of it the warning tells, for it may have been open to it once.
 func KubeFedClusterDeletion(cluster Cluster, cells []HostedCell, generatedFor string) Result {
 	if generatedFor != "" {
 		return Result{Warnings: []string{fmt.Sprintf("the KubeFedCluster %q stands for the Cell %s and is made again: delete the Cell instead", cluster.Name, generatedFor)}}
 	}
-	if len(cells) == 0 || cluster.standsForCell() {
+	if cluster.standsForCell() {
 		return Result{}
 	}
-	return Result{Errors: field.ErrorList{field.Invalid(field.NewPath("metadata", "name"), cluster.Name, fmt.Sprintf(
+	closed := 0
+	for _, cell := range cells {
+		if !scope.OpensTo(cluster.Labels, cell.NamespaceLabels) {
+			closed++
+		}
+	}
+	var r Result
+	if closed > 0 {
+		r.Warnings = []string{fmt.Sprintf("%s on the KubeFedCluster %q that it does not serve: what was released to them before is out of reach", standing(closed), cluster.Name)}
+	}
+	if len(cells) == closed {
+		return r
+	}
+	r.Errors = field.ErrorList{field.Invalid(field.NewPath("metadata", "name"), cluster.Name, fmt.Sprintf(
 		"%s on the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER)",
-		standing(len(cells))))}}
+		standing(len(cells)-closed)))}
+	return r
 }
 
 // judge makes an error of a change that is refused, and a warning of one that is not.

@@ -58,9 +58,20 @@ func TestKubeFedClusterDeletion(t *testing.T) {
 		generatedFor string
 		want         said
 	}{
-		"Empty":     {reason: "a cluster without cells goes as upstream lets it"},
-		"One":       {reason: "a cell stands on it", cells: cells[:1], want: said{Errors: []string{`metadata.name: Invalid value: "hz": 1 Cell stands` + way}}},
-		"Two":       {reason: "cells stand on it, whoever they are of", cells: cells, want: said{Errors: []string{`metadata.name: Invalid value: "hz": 2 Cells stand` + way}}},
+		"Empty": {reason: "a cluster without cells goes as upstream lets it"},
+		"One":   {reason: "a cell stands on it", cells: cells[:1], want: said{Errors: []string{`metadata.name: Invalid value: "hz": 1 Cell stands` + way}}},
+		"Closed": {
+			reason: "a tenant cannot hold up a cluster that does not serve it", cells: []HostedCell{{Namespace: "evil", Name: "a", NamespaceLabels: tenant("evil", "")}},
+			want: said{Warnings: []string{`1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`}},
+		},
+		"Both": {
+			reason: "those that it serves count", cells: []HostedCell{{Namespace: "evil", Name: "a", NamespaceLabels: tenant("evil", "")}, cells[0]},
+			want: said{
+				Errors:   []string{`metadata.name: Invalid value: "hz": 1 Cell stands` + way},
+				Warnings: []string{`1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`},
+			},
+		},
+		"Two":       {reason: "cells stand on it", cells: cells, want: said{Errors: []string{`metadata.name: Invalid value: "hz": 2 Cells stand` + way}}},
 		"Generated": {reason: "what was generated is made again", labels: generated, generatedFor: "acme/a", want: said{Warnings: []string{`the KubeFedCluster "hz" stands for the Cell acme/a and is made again: delete the Cell instead`}}},
 		"Vacated":   {reason: "the controller deletes it with the Cell, and hears nothing of it", labels: generated},
 		"Named":     {reason: "Cells that name what was generated never stood on it", labels: generated, cells: cells},
