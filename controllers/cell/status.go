@@ -153,9 +153,13 @@ func judgeGenerated(f *facts) verdict {
 		return no(v1alpha1.ReasonClusterOfAnotherTenant, "%s", closedMessage(f))
 	}
 	if winner := f.winner(); winner != nil {
+		older := "a Cell of another namespace" // It may be another tenant's, whose names are not told.
+		if winner.Namespace == f.cell.Namespace {
+			older = fmt.Sprintf("Cell %q", winner.Name)
+		}
 		return no(v1alpha1.ReasonTargetNamespaceConflict,
-			"Cell %q in namespace %q is older and has namespace %q of cluster %q: give this Cell another cluster, or delete it and create one with another targetNamespace; until then it is not served",
-			winner.Name, winner.Namespace, f.cell.TargetNamespace(), f.cell.Spec.ClusterName)
+			"%s is older and has namespace %q of cluster %q: give this Cell another cluster, or delete it and create one with another targetNamespace; until then it is not served",
+			older, f.cell.TargetNamespace(), f.cell.Spec.ClusterName)
 	}
 	switch {
 	case f.clusterIsCell():

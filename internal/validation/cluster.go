@@ -42,7 +42,7 @@ func KubeFedCluster(cluster, old Cluster, cells []HostedCell, change TenantChang
 	key := changedLabel(cluster.Labels, old.Labels, v1alpha1.TopologyTypeLabel, v1alpha1.GeneratedLabel,
 		v1alpha1.TenantLabel, v1alpha1.WorkspaceGroupLabel, v1alpha1.SharedLabel)
 	return change.judge(field.Invalid(labelPath(key), cluster.Labels[key], fmt.Sprintf(
-		"the change would cut %s off from the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was",
+		"the change would cut %s off from the cluster, and nobody could reach what was released to them: delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was, or set cellfed.io/shared: \"true\" for the time in which their Namespaces follow",
 		counted(len(lost), "Cell"))))
 }
 

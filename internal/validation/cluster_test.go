@@ -13,7 +13,7 @@ func TestKubeFedCluster(t *testing.T) {
 	nobody := HostedCell{Namespace: "plain", Name: "a"}
 	refused := func(path, value, cells string) said {
 		return said{Errors: []string{path + `: Invalid value: "` + value + `": the change would cut ` + cells + ` off from the cluster, and nobody could reach what was released to them: ` +
-			`delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was`}}
+			`delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was, or set cellfed.io/shared: "true" for the time in which their Namespaces follow`}}
 	}
 	for name, tc := range map[string]struct {
 		reason      string

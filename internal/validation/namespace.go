@@ -144,7 +144,7 @@ func ownerChange(namespace, old Metadata, facts NamespaceFacts) Result {
 	slices.Sort(cut)
 	key := changedLabel(namespace.Labels, old.Labels, v1alpha1.TenantLabel, v1alpha1.WorkspaceGroupLabel)
 	r := facts.Change.judge(field.Invalid(labelPath(key), namespace.Labels[key], fmt.Sprintf(
-		"the change would cut off what clusters hold that do not serve %s: %s: take these out of their placements and wait until they are gone there, or give the clusters the same labels first",
+		"the change would cut off what clusters hold that do not serve %s: %s: take these out of their placements and wait until they are gone there, or give the clusters the same labels first, or for the time of the change cellfed.io/shared: \"true\"",
 		ownerName(namespace.Labels), few(cut))))
 	r.Warnings = append(r.Warnings, idle...)
 	return r

@@ -51,7 +51,7 @@ func TestNamespace(t *testing.T) {
 	selecting := func(name, on string) Placed {
 		return Placed{Kind: "FederatedX", Name: name, Placement: federated.Placement{Selector: &metav1.LabelSelector{MatchLabels: labeled("on", on)}}}
 	}
-	const way = ": take these out of their placements and wait until they are gone there, or give the clusters the same labels first"
+	const way = ": take these out of their placements and wait until they are gone there, or give the clusters the same labels first, or for the time of the change cellfed.io/shared: \"true\""
 	cut := func(path, value, who, what string) []string {
 		return []string{path + `: Invalid value: "` + value + `": the change would cut off what clusters hold that do not serve ` + who + `: ` + what + way}
 	}

@@ -174,6 +174,11 @@ func denied(fields ...string) said {
 	return said{Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Fields: fields}
 }
 
+func warned(s said, warnings ...string) said {
+	s.Warnings = warnings
+	return s
+}
+
 var (
 	allowed = said{Allowed: true}
 	failed  = said{Code: http.StatusInternalServerError}

@@ -73,7 +73,7 @@ func TestFromTheCacheAlone(t *testing.T) {
 		"PolicyGlob":          {"a glob that matches nothing", PolicyPath, in(inventorytest.KubeFedNamespace, policy("", ""), "a", "/b"), policy("", ""), denied("spec.propagatingAnnotations[1]")},
 		"PolicyDeleted":       {"its finalizer sees to it", PolicyPath, nil, policy("", ""), allowed},
 		"ClusterUnlabeled":    {"its cell would be cut off", KubeFedClusterPath, cluster("hz", ""), cluster("hz", "acme"), denied("metadata.labels[cellfed.io/tenant]")},
-		"ClusterDeleted":      {"its cell would be lost", KubeFedClusterPath, nil, cluster("hz", "acme"), denied("metadata.name")},
+		"ClusterDeleted":      {"its cell would be lost", KubeFedClusterPath, nil, cluster("hz", "acme"), warned(denied("metadata.name"), `1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`)},
 		"ClusterIdle":         {"a cluster without cells", KubeFedClusterPath, nil, cluster("sh", "acme"), allowed},
 		"ClusterCreated":      {"a cluster that is registered", KubeFedClusterPath, cluster("nj", ""), nil, allowed},
 		"ClusterElsewhere":    {"what nobody reads", KubeFedClusterPath, nil, elsewhere(cluster("hz", "acme")), allowed},
