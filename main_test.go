@@ -21,7 +21,7 @@ func TestVersionFlag(t *testing.T) {
 
 func TestWrongFlagsEndTheManager(t *testing.T) {
 	cmd := newCommand()
-	cmd.SetArgs([]string{"--facade-url=http://plain:1", "--webhook-service=nameless", "--cert-dir=" + t.TempDir()})
+	cmd.SetArgs([]string{"--facade-url=http://plain:1", "--webhook-service=nameless", "--certificates=Files", "--cert-dir=" + t.TempDir()})
 	err := cmd.ExecuteContext(t.Context())
 	if err == nil {
 		t.Fatal("the manager started")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
@@ -36,7 +37,7 @@ spec:
 	process := env.Cellfed.Process()
 	s.must(env.Cellfed.Certificates.RotateAuthority())
 	ca := env.Cellfed.Certificates.CA()
-	s.eventually("the CRD and the KubeFedCluster to have the new authority", func(ctx context.Context) error {
+	s.eventually("the CRD, the KubeFedCluster and the webhook configurations to have the new authority", func(ctx context.Context) error {
 		crd := &apiextensionsv1.CustomResourceDefinition{}
 		if err := env.Host.Client.Get(ctx, client.ObjectKey{Name: "federatedconfigmaps.types.kubefed.io"}, crd); err != nil {
 			return err
@@ -52,8 +53,21 @@ spec:
 		if !bytes.Contains(cluster.Spec.CABundle, bytes.TrimSpace(ca)) {
 			return fmt.Errorf("the KubeFedCluster %s has not", key.Name)
 		}
+		mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
+		if err := errors.Join(
+			env.Host.Client.Get(ctx, client.ObjectKey{Name: framework.MutatingConfiguration}, mutating),
+			env.Host.Client.Get(ctx, client.ObjectKey{Name: framework.ValidatingConfiguration}, validating),
+		); err != nil {
+			return err
+		}
+		for _, config := range []admissionregistrationv1.WebhookClientConfig{mutating.Webhooks[0].ClientConfig, validating.Webhooks[0].ClientConfig} {
+			if !bytes.Contains(config.CABundle, bytes.TrimSpace(ca)) {
+				return errors.New("a webhook configuration has not")
+			}
+		}
 		return nil
 	})
+	s.must(env.Cellfed.WaitForAdmission(s.ctx))
 	s.waitUpstream("rz00a", true)
 	s.patch("FederatedConfigMap", v2beta1, "settings", `{"spec":{"template":{"data":{"level":"debug"}}}}`)
 	s.waitData("rz00a", "settings", map[string]string{"level": "debug"})

@@ -48,7 +48,7 @@ func TestSelfManagedCertificates(t *testing.T) {
 	env.Cellfed, err = framework.InstallCellfed(ctx, host)
 	s.must(err)
 	env.Cellfed.ExtraArgs = []string{
-		"--certificates=SelfManaged", "--certificate-lifetime=30s", "--certificate-authority-lifetime=45s", "--certificate-settle-period=2s",
+		"--certificates=SelfManaged", "--certificate-lifetime=45s", "--certificate-authority-lifetime=66s", "--certificate-settle-period=2s",
 	}
 	s.must(env.Cellfed.Start(ctx))
 	s.must(env.Cellfed.WaitForVersions(ctx, time.Minute, true))

@@ -89,11 +89,17 @@ func (c *Cellfed) InstallAdmission(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.waitForAdmission(ctx, metav1.NamespaceDefault, true); err != nil {
+	if err := c.WaitForAdmission(ctx); err != nil {
 		return err
 	}
 	c.admits = true
 	return nil
+}
+
+// WaitForAdmission waits until the API server trusts the manager with what is written: both configurations have the CA bundle
+// that the manager serves by.
+func (c *Cellfed) WaitForAdmission(ctx context.Context) error {
+	return c.waitForAdmission(ctx, metav1.NamespaceDefault, true)
 }
 
 // RemoveAdmission removes the webhook configurations, which comes first when cellfed is removed: nobody answers for it
