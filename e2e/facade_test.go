@@ -17,7 +17,7 @@ import (
 
 // TestKubectlThroughFacade uses plain kubectl with the kubeconfig of one cell: it looks like a cluster.
 func TestKubectlThroughFacade(t *testing.T) {
-	s := newTenant(t, environment(t), "through-facade")
+	s := newTenant(t, environment(t), "facade")
 	s.cell("rz00a", hangzhou, "facade-a", nil)
 	s.cell("rz00b", hangzhou, "facade-b", nil)
 	s.waitReady()
