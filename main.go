@@ -71,15 +71,20 @@ func run(ctx context.Context, config *rest.Config, opts options.Options) error {
 	if err != nil {
 		return err
 	}
+	tracer, err := newTracer(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer endTraces(tracer)
 	pool := member.NewPool()
 	server, err := setupFacade(ctx, mgr, opts, certificates, pool)
 	if err != nil {
 		return err
 	}
-	if err := setupWebhooks(ctx, mgr, opts); err != nil {
+	if err := setupWebhooks(ctx, mgr, opts, tracer); err != nil {
 		return err
 	}
-	if err := setupControllers(mgr, opts, certificates, pool); err != nil {
+	if err := setupControllers(mgr, opts, certificates, pool, tracer); err != nil {
 		return err
 	}
 	if err := setupHealth(mgr, server); err != nil {

@@ -42,6 +42,7 @@ import (
 	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
+	"github.com/cellfed/cellfed/internal/tracing"
 	"github.com/cellfed/cellfed/webhooks/conversion"
 	"github.com/cellfed/cellfed/webhooks/mutating"
 	"github.com/cellfed/cellfed/webhooks/validating"
@@ -49,6 +50,9 @@ import (
 
 // stopTimeout is how long what is under way may take when the manager stops. It is longer than the façade drains.
 const stopTimeout = facade.DefaultDrainTimeout + 10*time.Second
+
+// tracesTimeout is how long the last traces may take to be sent after that.
+const tracesTimeout = 2 * time.Second
 
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
@@ -142,7 +146,7 @@ func newManager(config *rest.Config, opts options.Options, certificates certs.So
 // byObject keeps the manager's cache to what its controllers read.
 func byObject(namespace string) map[client.Object]cache.ByObject {
 	objects := cell.ByObject(namespace)
-	maps.Copy(objects, admission.ByObject(admission.Names{}))
+	maps.Copy(objects, admission.ByObject())
 	// It is looked at for every object that is propagated, and never changed.
 	objects[&kubefedv1beta1.KubeFedConfig{}] = cache.ByObject{Namespaces: map[string]cache.Config{namespace: {}}, UnsafeDisableDeepCopy: new(true)}
 	return objects
@@ -169,10 +173,27 @@ func setupFacade(ctx context.Context, mgr ctrl.Manager, opts options.Options, ce
 	return server, errors.Join(mgr.Add(follower), mgr.Add(server))
 }
 
+// newTracer returns what records spans, nil where tracing is off.
+func newTracer(ctx context.Context, opts options.Options) (*tracing.Tracer, error) {
+	return tracing.Setup(ctx, tracing.Options{
+		Endpoint: opts.Tracing.Endpoint, SamplingRate: opts.Tracing.SamplingRate, Insecure: opts.Tracing.Insecure,
+		CAFile: opts.Tracing.CAFile, Version: version, Log: ctrl.Log.WithName("tracing"),
+	})
+}
+
+// endTraces sends what is left of the traces, if that does not take long: the end of the manager is not theirs to delay.
+func endTraces(tracer *tracing.Tracer) {
+	ctx, cancel := context.WithTimeout(context.Background(), tracesTimeout)
+	defer cancel()
+	if err := tracer.Shutdown(ctx); err != nil {
+		ctrl.Log.Info("Traces are lost, because the manager ends", "reason", err.Error())
+	}
+}
+
 // setupWebhooks serves what API servers ask, on every replica.
-func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options) error {
+func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options, tracer *tracing.Tracer) error {
 	server := mgr.GetWebhookServer()
-	conversion.SetupWithServer(server, conversion.Options{})
+	conversion.SetupWithServer(server, conversion.Options{Tracer: tracer})
 	objects, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("set up the webhooks: %w", err)
@@ -188,9 +209,10 @@ func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options) 
 	known := &inventory.Inventory{Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), KubeFedNamespace: opts.KubeFedNamespace}
 	return errors.Join(
 		inventory.IndexFields(ctx, mgr.GetFieldIndexer()),
-		mutating.Setup(server, mutating.Options{Lookups: known, KubeFedNamespace: opts.KubeFedNamespace, DefaultMask: opts.DefaultPlacementMask}),
+		mutating.Setup(server, mutating.Options{Lookups: known, KubeFedNamespace: opts.KubeFedNamespace, DefaultMask: opts.DefaultPlacementMask, Tracer: tracer}),
 		validating.Setup(server, validating.Options{
 			Inventory: known, Live: mgr.GetAPIReader(), Placements: inventory.NewPlacements(known, objects), TenantChange: opts.TenantChange,
+			Tracer: tracer,
 		}),
 	)
 }
@@ -211,7 +233,7 @@ func fence(reader client.Reader, namespace string) func(ctx context.Context, gro
 	}
 }
 
-func setupControllers(mgr ctrl.Manager, opts options.Options, certificates certs.Source, pool *member.Pool) error {
+func setupControllers(mgr ctrl.Manager, opts options.Options, certificates certs.Source, pool *member.Pool, tracer *tracing.Tracer) error {
 	webhook, err := webhookClientConfig(opts)
 	if err != nil {
 		return err
@@ -232,6 +254,7 @@ func setupControllers(mgr ctrl.Manager, opts options.Options, certificates certs
 		MemberQPS:        opts.MemberQPS,
 		MemberTimeout:    opts.MemberTimeout,
 		MemberWorkers:    opts.MemberWorkers,
+		Tracer:           tracer,
 	})
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -10,18 +11,27 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
+	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/controllers/admission"
 	"github.com/cellfed/cellfed/controllers/federatedtype"
+	"github.com/cellfed/cellfed/controllers/federatedtypepolicy"
 	"github.com/cellfed/cellfed/internal/options"
 	"github.com/cellfed/cellfed/webhooks/conversion"
 )
 
-// startedPoll is how often the webhook is asked whether it is served yet.
-const startedPoll = 50 * time.Millisecond
+const (
+	// startedPoll is how often the webhook is asked whether it is served yet.
+	startedPoll = 50 * time.Millisecond
+	// unfitTries is how often objects are read for which the conversion must be served, and unfitDelay what is between.
+	unfitTries = 30
+	unfitDelay = 200 * time.Millisecond
+)
 
 // takeBack takes v2beta1 and the conversion from every federated CRD, has upstream KubeFed propagate every type again, and
 // tells what became of each.
@@ -37,10 +47,14 @@ func takeBack(ctx context.Context, out io.Writer, config *rest.Config, opts opti
 	if err := wantNoAdmission(ctx, c); err != nil {
 		return err
 	}
+	serve := func(ctx context.Context) (func(), error) { return serveConversions(ctx, config, opts) }
+	if err := wantFit(ctx, c, opts.KubeFedNamespace, serve); err != nil {
+		return err
+	}
 	outcomes, err := federatedtype.TakeBack(ctx, c, federatedtype.TakeBackOptions{
 		Namespace:        opts.KubeFedNamespace,
 		StorageSettle:    opts.StorageSettlePeriod,
-		ServeConversions: func(ctx context.Context) (func(), error) { return serveConversions(ctx, config, opts) },
+		ServeConversions: serve,
 	})
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "CRD\tOUTCOME\tPROPAGATOR\tMESSAGE")
@@ -64,8 +78,8 @@ func wantNoAdmission(ctx context.Context, c client.Client) error {
 		object         client.Object
 		resource, name string
 	}{
-		{&admissionv1.MutatingWebhookConfiguration{}, "mutatingwebhookconfiguration", admission.DefaultMutatingName},
-		{&admissionv1.ValidatingWebhookConfiguration{}, "validatingwebhookconfiguration", admission.DefaultValidatingName},
+		{&admissionv1.MutatingWebhookConfiguration{}, "mutatingwebhookconfiguration", admission.MutatingName},
+		{&admissionv1.ValidatingWebhookConfiguration{}, "validatingwebhookconfiguration", admission.ValidatingName},
 	} {
 		switch err := c.Get(ctx, client.ObjectKey{Name: configuration.name}, configuration.object); {
 		case err == nil:
@@ -75,6 +89,59 @@ func wantNoAdmission(ctx context.Context, c client.Client) error {
 		}
 	}
 	return nil
+}
+
+// wantFit returns an error as long as objects of a type that cellfed propagates must not be given to upstream KubeFed as they
+// are: it would write what cellfed does not, to another tenant's clusters above all. Nothing was done then.
+func wantFit(ctx context.Context, c client.Client, namespace string, serve func(context.Context) (func(), error)) error {
+	configs := &kubefedv1beta1.FederatedTypeConfigList{}
+	if err := c.List(ctx, configs, client.InNamespace(namespace)); err != nil {
+		return fmt.Errorf("list FederatedTypeConfigs: %w", err)
+	}
+	var all []error
+	for i := range configs.Items {
+		config := &configs.Items[i]
+		if config.Annotations[v1alpha1.HandedOverAnnotation] != "true" {
+			continue
+		}
+		policy := &v1alpha1.FederatedTypePolicy{}
+		switch err := c.Get(ctx, client.ObjectKeyFromObject(config), policy); {
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+			policy = nil
+		case err != nil:
+			return fmt.Errorf("get FederatedTypePolicy %q: %w", config.Name, err)
+		}
+		err := federatedtypepolicy.Unfit(ctx, c, config, policy)
+		if err != nil && !errors.Is(err, federatedtypepolicy.ErrUnfit) {
+			err = unfitConverted(ctx, c, config, policy, serve)
+		}
+		if err != nil {
+			all = append(all, fmt.Errorf("the type %q cannot be handed back: %w: start the manager, correct them, hand the type back "+
+				"by its FederatedTypePolicy, and try again", config.Name, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// unfitConverted looks at the objects of a type, of which some are stored in another version than they are read in. An API
+// server may not notice at once that the webhook is up.
+func unfitConverted(ctx context.Context, c client.Client, config *kubefedv1beta1.FederatedTypeConfig, policy *v1alpha1.FederatedTypePolicy, serve func(context.Context) (func(), error)) error {
+	stop, err := serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for range unfitTries {
+		if err = federatedtypepolicy.Unfit(ctx, c, config, policy); err == nil || errors.Is(err, federatedtypepolicy.ErrUnfit) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(unfitDelay):
+		}
+	}
+	return err
 }
 
 // serveConversions serves the conversion webhook at the manager's address until it is stopped. The API server needs it to

@@ -12,19 +12,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
@@ -61,38 +57,20 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(framework.RunSuite("CELLFED_E2E_DIR", func(ctx context.Context, dir string) int {
+		suite.ctx, suite.dir = ctx, dir
+		return run(ctx, m)
+	}))
 }
 
-func run(m *testing.M) (code int) {
-	// What controller-runtime's clients log is no part of a story.
-	log.SetLogger(logr.Discard())
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	suite.ctx = ctx
-
-	dir, temporary, err := directory()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	suite.dir = dir
-	defer func() {
-		if temporary && code == 0 {
-			if err := os.RemoveAll(dir); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-			return
-		}
-		fmt.Fprintf(os.Stderr, "data and logs are in %s\n", dir)
-	}()
-
-	code = m.Run()
+// run tells the stories, and looks at what they left behind.
+func run(ctx context.Context, m *testing.M) int {
+	code := m.Run()
 	if suite.env == nil || suite.err != nil {
 		return code
 	}
 	// A process that died and was not missed is a failure too: upstream's, above all.
-	err = suite.env.Err()
+	err := suite.env.Err()
 	if code == 0 && err == nil {
 		err = framework.Poll(ctx, 2*soon, "the stories' cells to be gone", leftovers)
 	}
@@ -105,16 +83,6 @@ func run(m *testing.M) (code int) {
 		code = 1
 	}
 	return code
-}
-
-// directory returns where data and logs go, and whether it goes away after success.
-func directory() (string, bool, error) {
-	if dir := os.Getenv("CELLFED_E2E_DIR"); dir != "" {
-		dir, err := filepath.Abs(dir)
-		return dir, false, err
-	}
-	dir, err := os.MkdirTemp("", "cellfed-e2e-")
-	return dir, true, err
 }
 
 // environment returns the environment that the stories share, and boots it for the first of them.

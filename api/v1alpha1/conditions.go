@@ -47,6 +47,10 @@ const (
 	// ReasonClusterOfAnotherTenant means that the physical cluster is neither the tenant's of the cell's namespace, and open
 	// to its workspace group, nor shared. Such a cell is not served.
 	ReasonClusterOfAnotherTenant ConditionReason = "ClusterOfAnotherTenant"
+	// ReasonTargetOfAnotherTenant means that the target namespace is not the cell's to have on its physical cluster: it is
+	// the cluster's own or KubeFed's, it is the name of another owner's Namespace, or, on a cluster that is not the tenant's
+	// alone, its name does not tell that it is meant for the cell's namespace. Such a cell is not served.
+	ReasonTargetOfAnotherTenant ConditionReason = "TargetOfAnotherTenant"
 	// ReasonClusterNotReady means that upstream KubeFed reports the cluster as not ready or offline.
 	ReasonClusterNotReady ConditionReason = "ClusterNotReady"
 	// ReasonClusterUnknown means that upstream KubeFed has not reported on the cluster yet.
@@ -73,6 +77,16 @@ const (
 	// ReasonTerminating means that the Cell is being deleted.
 	ReasonTerminating ConditionReason = "Terminating"
 )
+
+// Withholds reports whether a cell whose Generated is false for that reason must not be served: its place is another's,
+// or was when the controller last looked.
+func (r ConditionReason) Withholds() bool {
+	switch r {
+	case ReasonTargetNamespaceConflict, ReasonClusterOfAnotherTenant, ReasonTargetOfAnotherTenant:
+		return true
+	}
+	return false
+}
 
 // NewCondition returns a condition without a transition time, which apimachinery's meta.SetStatusCondition fills in.
 // The message must be deterministic: sorted, without times and without the text of conflicts.

@@ -29,6 +29,10 @@ const (
 	// ReasonObjectsHeld means that the type is to be upstream KubeFed's, which knows no placement mask and would release
 	// what masks hold: cellfed goes on until nothing is held any more.
 	ReasonObjectsHeld ConditionReason = "ObjectsHeld"
+	// ReasonObjectsUnfit means that the type is to be upstream KubeFed's, which could not propagate some of its objects as
+	// they are, or would write what cellfed does not, to another tenant's clusters above all: cellfed goes on until they are
+	// corrected.
+	ReasonObjectsUnfit ConditionReason = "ObjectsUnfit"
 	// ReasonKubeFedNotRunning means that the type is upstream KubeFed's, which does not run.
 	ReasonKubeFedNotRunning ConditionReason = "KubeFedNotRunning"
 	// ReasonPropagationDisabled means that the type is upstream KubeFed's, and that somebody disabled its

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,53 +57,10 @@ func (b *bed) boot(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	return b.exempt(ctx)
-}
-
-// exempt leaves a namespace out of admission, by its name, and waits until the API server knows.
-func (b *bed) exempt(ctx context.Context) error {
-	selector := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{
-		Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: []string{exempted},
-	}}}
-	var mutating admissionv1.MutatingWebhookConfigurationList
-	var validating admissionv1.ValidatingWebhookConfigurationList
-	if err := errors.Join(b.host.Client.List(ctx, &mutating), b.host.Client.List(ctx, &validating)); err != nil {
+	if err := b.cellfed.WaitForAdmission(ctx); err != nil {
 		return err
 	}
-	if len(mutating.Items) == 0 || len(validating.Items) == 0 {
-		return errors.New("the host has no webhook configurations: there is nothing to measure")
-	}
-	for _, configuration := range mutating.Items {
-		for i := range configuration.Webhooks {
-			configuration.Webhooks[i].NamespaceSelector = selector
-		}
-		if err := b.host.Client.Update(ctx, &configuration); err != nil {
-			return err
-		}
-	}
-	for _, configuration := range validating.Items {
-		for i := range configuration.Webhooks {
-			configuration.Webhooks[i].NamespaceSelector = selector
-		}
-		if err := b.host.Client.Update(ctx, &configuration); err != nil {
-			return err
-		}
-	}
-	// An object that admission labels tells that it is there, and one that it leaves alone that the exemption is.
-	for _, name := range namespaces {
-		err := framework.Poll(ctx, time.Minute, "admission as it is to be in "+name, func(ctx context.Context) error {
-			object := deployment(name, "probe", 256, "probe")
-			err := b.host.Client.Create(ctx, object, client.DryRunAll)
-			if _, labeled := object.GetLabels()[cellfedv1alpha1.TenantLabel]; err == nil && labeled != (name == admitted) {
-				err = fmt.Errorf("labels %v", object.GetLabels())
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return b.cellfed.Exempt(ctx, exempted)
 }
 
 // Close stops what was started.
@@ -162,8 +117,8 @@ func deployment(namespace, name string, size int, revision string) *unstructured
 	return object
 }
 
-// imagePatch changes the template.
-func imagePatch(revision string) client.Patch {
+// revisionPatch changes the template by a label.
+func revisionPatch(revision string) client.Patch {
 	return client.RawPatch(types.MergePatchType, fmt.Appendf(nil,
 		`{"spec":{"template":{"metadata":{"labels":{"revision":%q}}}}}`, revision))
 }

@@ -65,7 +65,7 @@ func (b *bed) oneByOne(ctx context.Context, o options) (creates, updates times, 
 		for _, namespace := range namespaces {
 			object := deployment(namespace, name, o.size, "1")
 			start := time.Now()
-			if err := b.host.Client.Patch(ctx, object, imagePatch("2")); err != nil {
+			if err := b.host.Client.Patch(ctx, object, revisionPatch("2")); err != nil {
 				return nil, nil, err
 			}
 			updates[namespace] = append(updates[namespace], time.Since(start))

@@ -10,54 +10,30 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/certs"
 )
 
 const (
-	// DefaultMutatingName is what config/default calls the MutatingWebhookConfiguration.
-	DefaultMutatingName = "cellfed-mutating"
-	// DefaultValidatingName is what config/default calls the ValidatingWebhookConfiguration.
-	DefaultValidatingName = "cellfed-validating"
+	// MutatingName is what config/default calls the MutatingWebhookConfiguration.
+	MutatingName = "cellfed-mutating"
+	// ValidatingName is what config/default calls the ValidatingWebhookConfiguration.
+	ValidatingName = "cellfed-validating"
 )
 
-// CABundle is what API servers are to trust. internal/certs has it.
-type CABundle interface {
-	// Bundle returns the certificates in PEM, as they are now.
-	Bundle() []byte
-	// Changes returns a channel that gets an event after each change.
-	Changes() <-chan event.GenericEvent
-}
-
-// Names are the names of the two configurations. An empty one means the default.
-type Names struct {
-	Mutating, Validating string
-}
-
-func (n Names) mutating() string {
-	if n.Mutating == "" {
-		return DefaultMutatingName
-	}
-	return n.Mutating
-}
-
-func (n Names) validating() string {
-	if n.Validating == "" {
-		return DefaultValidatingName
-	}
-	return n.Validating
-}
+// errRival means that two keep the CA bundle of one webhook configuration.
+var errRival = errors.New("cert-manager's CA injector writes the CA bundle too, and API servers trust the manager only in turns")
 
 // Options are what the controller needs beside a manager.
 type Options struct {
-	Names Names
 	// CA is what API servers are to trust.
-	CA CABundle
+	CA certs.CABundle
 }
 
 // A list or a watch of one object by its name is granted by the name.
@@ -72,6 +48,9 @@ type Options struct {
 type Reconciler struct {
 	client  client.Client
 	options Options
+
+	// rivals are the configurations that somebody else keeps a bundle in too, to tell of each once.
+	rivals map[types.UID]string
 }
 
 // Reconcile puts the bundle where another one is.
@@ -79,8 +58,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (ctrl.R
 	bundle := r.options.CA.Bundle()
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	return ctrl.Result{}, errors.Join(
-		r.keep(ctx, mutating, r.options.Names.mutating(), func() *unstructured.Unstructured { return desiredMutating(mutating, bundle) }),
-		r.keep(ctx, validating, r.options.Names.validating(), func() *unstructured.Unstructured { return desiredValidating(validating, bundle) }),
+		r.keep(ctx, mutating, MutatingName, func() *unstructured.Unstructured { return desiredMutating(mutating, bundle) }),
+		r.keep(ctx, validating, ValidatingName, func() *unstructured.Unstructured { return desiredValidating(validating, bundle) }),
 	)
 }
 
@@ -93,6 +72,7 @@ func (r *Reconciler) keep(ctx context.Context, object client.Object, name string
 		}
 		return fmt.Errorf("get %T %q: %w", object, name, err)
 	}
+	r.tellOfRival(ctx, object)
 	config := desired()
 	if config == nil {
 		return nil
@@ -106,4 +86,21 @@ func (r *Reconciler) keep(ctx context.Context, object client.Object, name string
 	}
 	log.FromContext(ctx).Info("Put the CA bundle into a webhook configuration", "kind", config.GetKind(), "name", name)
 	return nil
+}
+
+// tellOfRival says once that somebody else keeps a CA bundle in a configuration: the two undo each other's writes, and what people
+// write in between is refused.
+func (r *Reconciler) tellOfRival(ctx context.Context, object client.Object) {
+	rival := certs.InjectedBy(object.GetAnnotations())
+	if rival == r.rivals[object.GetUID()] {
+		return
+	}
+	if r.rivals == nil {
+		r.rivals = map[types.UID]string{}
+	}
+	r.rivals[object.GetUID()] = rival
+	if rival != "" {
+		log.FromContext(ctx).Error(errRival, "Keeping the CA bundle of a webhook configuration against somebody else: take the annotation off",
+			"kind", fmt.Sprintf("%T", object), "name", object.GetName(), "annotation", rival)
+	}
 }

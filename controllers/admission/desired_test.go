@@ -29,7 +29,7 @@ func TestDesired(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			meta := &metav1.ObjectMeta{Name: "cellfed-mutating", UID: "u", ResourceVersion: "7"}
+			meta := &metav1.ObjectMeta{Name: MutatingName, UID: "u", ResourceVersion: "7"}
 			if tc.deleted {
 				meta.DeletionTimestamp = new(metav1.NewTime(time.Unix(1, 0)))
 			}
@@ -42,7 +42,7 @@ func TestDesired(t *testing.T) {
 			}
 			want := map[string]any{
 				"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
-				"metadata": map[string]any{"name": "cellfed-mutating", "uid": "u", "resourceVersion": "7"},
+				"metadata": map[string]any{"name": MutatingName, "uid": "u", "resourceVersion": "7"},
 				"webhooks": tc.want,
 			}
 			if diff := cmp.Diff(want, got.Object); diff != "" {

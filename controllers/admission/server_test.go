@@ -59,15 +59,7 @@ func (b *bundle) set(content []byte) {
 // TestServer runs the controller, with no more rights than it is given, against a real API server and the configurations
 // that are shipped.
 func TestServer(t *testing.T) {
-	cluster, err := framework.StartCluster(t.Context(), framework.Options{Name: "host", Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := framework.RunCluster(t, framework.Options{})
 	f := &fixture{T: t, client: cluster.Client}
 	authorities := [2][]byte{}
 	for i := range authorities {
@@ -100,7 +92,7 @@ func TestServer(t *testing.T) {
 
 	t.Log("Somebody takes the bundle away from one webhook, and replaces another")
 	mutating := &admissionregistrationv1.MutatingWebhookConfiguration{}
-	f.must(f.client.Get(t.Context(), client.ObjectKey{Name: admission.DefaultMutatingName}, mutating))
+	f.must(f.client.Get(t.Context(), client.ObjectKey{Name: admission.MutatingName}, mutating))
 	mutating.Webhooks[0].ClientConfig.CABundle = nil
 	mutating.Webhooks[1].ClientConfig.CABundle = authorities[0]
 	f.must(f.client.Update(t.Context(), mutating))
@@ -145,8 +137,8 @@ func (f *fixture) grant() {
 	f.must(f.client.Create(f.Context(), &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: user},
 		Rules: []rbacv1.PolicyRule{
-			rule("mutatingwebhookconfigurations", admission.DefaultMutatingName),
-			rule("validatingwebhookconfigurations", admission.DefaultValidatingName),
+			rule("mutatingwebhookconfigurations", admission.MutatingName),
+			rule("validatingwebhookconfigurations", admission.ValidatingName),
 		},
 	}))
 	f.must(f.client.Create(f.Context(), &rbacv1.ClusterRoleBinding{
@@ -164,7 +156,7 @@ func (f *fixture) run(config *rest.Config, ca *bundle) {
 	config = rest.CopyConfig(config)
 	config.Impersonate.UserName = user
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Cache: cache.Options{ByObject: admission.ByObject(admission.Names{})},
+		Scheme: scheme, Cache: cache.Options{ByObject: admission.ByObject()},
 		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 	})
 	f.must(err)
@@ -201,10 +193,10 @@ func (f *fixture) read() map[string][]named {
 
 func (f *fixture) tryRead(ctx context.Context) (map[string][]named, error) {
 	mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	if err := f.client.Get(ctx, client.ObjectKey{Name: admission.DefaultMutatingName}, mutating); err != nil {
+	if err := f.client.Get(ctx, client.ObjectKey{Name: admission.MutatingName}, mutating); err != nil {
 		return nil, err
 	}
-	if err := f.client.Get(ctx, client.ObjectKey{Name: admission.DefaultValidatingName}, validating); err != nil {
+	if err := f.client.Get(ctx, client.ObjectKey{Name: admission.ValidatingName}, validating); err != nil {
 		return nil, err
 	}
 	all := map[string][]named{}

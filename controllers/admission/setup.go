@@ -29,7 +29,7 @@ const name = "admission"
 
 // ByObject returns how the manager's cache is to hold what this controller reads: of each kind the one configuration. The
 // manager may read no other.
-func ByObject(names Names) map[client.Object]cache.ByObject {
+func ByObject() map[client.Object]cache.ByObject {
 	only := func(name string) cache.ByObject {
 		return cache.ByObject{
 			Field:     fields.OneTermEqualSelector("metadata.name", name),
@@ -37,8 +37,8 @@ func ByObject(names Names) map[client.Object]cache.ByObject {
 		}
 	}
 	return map[client.Object]cache.ByObject{
-		&admissionregistrationv1.MutatingWebhookConfiguration{}:   only(names.mutating()),
-		&admissionregistrationv1.ValidatingWebhookConfiguration{}: only(names.validating()),
+		&admissionregistrationv1.MutatingWebhookConfiguration{}:   only(MutatingName),
+		&admissionregistrationv1.ValidatingWebhookConfiguration{}: only(ValidatingName),
 	}
 }
 

@@ -36,7 +36,9 @@ type facts struct {
 	cell *v1alpha1.Cell
 	// namespace is what the Cell's namespace says about itself.
 	namespace namespaceFacts
-	// rivals are the other Cells with the same claim, as far as the physical cluster may host them.
+	// namesake is what the host has under the name of the Cell's target namespace.
+	namesake scope.Namesake
+	// rivals are the other Cells with the same claim, as far as they may have the place.
 	rivals []*v1alpha1.Cell
 
 	// cluster is the physical KubeFedCluster that the Cell names, or nil.
@@ -185,13 +187,38 @@ func (f *facts) clusterIsCell() bool {
 
 // servable reports whether the cell may be served at all.
 func (f *facts) servable() bool {
-	return f.undisputed() && f.opens()
+	return f.undisputed() && f.admitted()
 }
 
 // undisputed reports whether the place that the Cell names can be a cell's, and is no other's. What was generated for a
 // Cell whose place is not is left as it is.
 func (f *facts) undisputed() bool {
 	return f.winner() == nil && !f.clusterIsCell()
+}
+
+// admitted reports whether the physical cluster may host the cell, and in its target namespace.
+func (f *facts) admitted() bool { return f.opens() && f.targetRefusal() == scope.TargetAllowed }
+
+// targetRefusal says why the cell must not have its target namespace.
+func (f *facts) targetRefusal() scope.TargetRefusal { return f.target().Refusal() }
+
+func (f *facts) target() scope.Target {
+	cluster := f.cluster
+	if f.clusterIsCell() {
+		cluster = nil // What is in a cell, the cluster that it is on does not say.
+	}
+	return targetOf(f.cell, f.namespace, f.namesake, cluster)
+}
+
+// targetOf returns the target namespace of a Cell on a physical cluster, nil for one that nobody has registered yet.
+func targetOf(cell *v1alpha1.Cell, namespace namespaceFacts, namesake scope.Namesake, cluster *kubefedv1beta1.KubeFedCluster) scope.Target {
+	target := scope.Target{
+		Name: cell.TargetNamespace(), Namespace: cell.Namespace, NamespaceLabels: namespace.labels(), Namesake: namesake, ClusterKnown: cluster != nil,
+	}
+	if cluster != nil {
+		target.ClusterLabels = cluster.Labels
+	}
+	return target
 }
 
 // opens reports whether the physical cluster may host cells of the Cell's namespace.
@@ -206,10 +233,10 @@ func opensTo(cluster *kubefedv1beta1.KubeFedCluster, namespace namespaceFacts) b
 }
 
 // keepsUp reports whether what upstream needs is generated, and kept up to date. For a cell that its physical cluster does
-// not open to nothing is made. What is there stays, because upstream takes a cluster that has gone for one that holds
+// not open to, or whose target namespace is not its to have, nothing is made. What is there stays, because upstream takes a cluster that has gone for one that holds
 // nothing; and it goes on following its Namespace, the façade being what refuses to serve it.
 func (f *facts) keepsUp() bool {
-	return f.undisputed() && !f.foreign() && (f.own != nil || f.opens())
+	return f.undisputed() && !f.foreign() && (f.own != nil || f.admitted())
 }
 
 // placingLabels returns the labels that upstream selects the cell's KubeFedCluster by: those that are there now, or else

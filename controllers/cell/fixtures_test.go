@@ -17,6 +17,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/placementcache"
+	"github.com/cellfed/cellfed/internal/scope"
 )
 
 // epoch is when the facts of the planner's tests are gathered.
@@ -114,6 +115,12 @@ func foreignCluster(f *facts) {
 func takenOver(f *facts) {
 	f.cluster.Labels = map[string]string{v1alpha1.TenantLabel: "globex"}
 }
+
+// intruding leads the cell into what may be anybody's namespace of the shared cluster.
+func intruding(f *facts) { f.cell.Spec.TargetNamespace = "cert-manager" }
+
+// namesake gives a Namespace of the name of the target namespace to another tenant.
+func namesake(f *facts) { f.namesake = scope.Namesake{Exists: true, Tenant: "globex"} }
 
 func deleted(f *facts) {
 	f.cell.DeletionTimestamp = &metav1.Time{Time: f.now}

@@ -15,6 +15,8 @@ import (
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/inventory"
+	"github.com/cellfed/cellfed/internal/scope"
 )
 
 // errNoNamespace means that the cache has a Cell and not yet its namespace, whose arrival has the Cell looked at again.
@@ -45,7 +47,10 @@ func (r *Reconciler) gather(ctx context.Context, key types.NamespacedName, live 
 	if f.cluster, err = getCluster(ctx, r.client, r.options.KubeFedNamespace, f.cell.Spec.ClusterName); err != nil {
 		return nil, err
 	}
-	if f.rivals, err = r.gatherRivals(ctx, f.cell, f.cluster); err != nil {
+	if f.namesake, err = inventory.Namesake(ctx, r.client, r.options.KubeFedNamespace, f.cell.TargetNamespace()); err != nil {
+		return nil, err
+	}
+	if f.rivals, err = r.gatherRivals(ctx, f); err != nil {
 		return nil, err
 	}
 	if f.own, err = getCluster(ctx, reader, r.options.KubeFedNamespace, f.clusterName()); err != nil {
@@ -80,10 +85,11 @@ func (r *Reconciler) gatherNamespace(ctx context.Context, name string) (namespac
 	}, nil
 }
 
-// gatherRivals returns the other Cells with the same claim. Those that the physical cluster does not open to have none:
-// nobody can keep a place in a cluster from its owner by having claimed it first. When that changes, their status does,
-// and with it this Cell is looked at again.
-func (r *Reconciler) gatherRivals(ctx context.Context, cell *v1alpha1.Cell, cluster *kubefedv1beta1.KubeFedCluster) ([]*v1alpha1.Cell, error) {
+// gatherRivals returns the other Cells with the same claim. Those that the physical cluster does not open to, or that must not
+// have the namespace, have none: nobody can keep a place in a cluster from its owner by having claimed it first. When that
+// changes, their status does, and with it this Cell is looked at again.
+func (r *Reconciler) gatherRivals(ctx context.Context, f *facts) ([]*v1alpha1.Cell, error) {
+	cell := f.cell
 	list := &v1alpha1.CellList{}
 	if err := r.client.List(ctx, list, client.MatchingFields{claimIndex: cell.Claim()}); err != nil {
 		return nil, fmt.Errorf("list Cells that claim %s: %w", cell.Claim(), err)
@@ -98,7 +104,8 @@ func (r *Reconciler) gatherRivals(ctx context.Context, cell *v1alpha1.Cell, clus
 		if err != nil && !errors.Is(err, errNoNamespace) {
 			return nil, err
 		}
-		if err != nil || opensTo(cluster, namespace) {
+		admitted := opensTo(f.cluster, namespace) && targetOf(rival, namespace, f.namesake, f.cluster).Refusal() == scope.TargetAllowed
+		if err != nil || admitted {
 			rivals = append(rivals, rival)
 		}
 	}

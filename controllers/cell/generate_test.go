@@ -25,7 +25,7 @@ func TestGenerate(t *testing.T) {
 	w.federateNamespaces()
 	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme", v1alpha1.WorkspaceGroupLabel: "prod"})
 	w.join("hz-a")
-	cell := w.cell(n, "rz00a", "hz-a", "shop-rz00a", map[string]string{"city": "hangzhou", v1alpha1.TenantLabel: "evil"})
+	cell := w.cell(n, "rz00a", "hz-a", n+"-rz00a", map[string]string{"city": "hangzhou", v1alpha1.TenantLabel: "evil"})
 	cluster := w.generatedCluster(cell, labeled(map[string]string{
 		"city":                       "hangzhou",
 		"cellfed.io/tenant":          "acme",
@@ -65,7 +65,7 @@ func TestGenerate(t *testing.T) {
 	status := cell.Status
 	status.Conditions = nil
 	want := v1alpha1.CellStatus{
-		ObservedGeneration: cell.Generation, KubeFedClusterName: n + ".rz00a", TargetNamespace: "shop-rz00a",
+		ObservedGeneration: cell.Generation, KubeFedClusterName: n + ".rz00a", TargetNamespace: n + "-rz00a",
 		Tenant: "acme", WorkspaceGroup: "prod",
 	}
 	if diff := cmp.Diff(want, status); diff != "" {

@@ -17,6 +17,9 @@ func TestDesiredCluster(t *testing.T) {
 			v1alpha1.TenantLabel:    "somebody-else",
 			v1alpha1.NamespaceLabel: "somewhere-else",
 			"cellfed.io/anything":   "x",
+			// What Argo CD tracks by.
+			"app.kubernetes.io/instance":    "acme",
+			"argocd.argoproj.io/managed-by": "argocd",
 		}
 		f.namespace.workspaceGroup = ""
 	})

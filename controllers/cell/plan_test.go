@@ -115,6 +115,24 @@ spec: {placement: {clusters: [{name: shop.rz00a}]}}`)}
 			reason: "nothing is generated for a Cell on another tenant's cluster",
 			facts:  newFacts(takenOver, func(f *facts) { f.federation.object = nil }),
 		},
+		"TargetOfAnotherTenant": {
+			reason: "nothing is generated for a Cell in what may be anybody's namespace",
+			facts:  newFacts(intruding, func(f *facts) { f.federation.object = nil }),
+		},
+		"TargetInUnknownCluster": {
+			reason: "what a cluster holds is not known before it is",
+			facts:  newFacts(intruding, func(f *facts) { f.cluster = nil }),
+			want:   plan{tokens: tokenPlan{issue: true}, cluster: clusterCreate},
+		},
+		"TargetTakenOver": {
+			reason: "what was generated before the namespace was another's stays",
+			facts:  newFacts(generatedFully, namesake),
+			want:   settled,
+		},
+		"TargetTakenOverAndGone": {
+			reason: "what somebody has removed since is not made again",
+			facts:  newFacts(generatedFully, namesake, func(f *facts) { f.own = nil }),
+		},
 		"ClusterTakenOver": {
 			reason: "what was generated before the cluster changed hands stays: upstream would take it for lost",
 			facts:  newFacts(generatedFully, takenOver),

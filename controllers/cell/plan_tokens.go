@@ -138,7 +138,8 @@ func reservedLabels(labels map[string]string) map[string]string {
 	return kept
 }
 
-// reserved reports whether cellfed alone decides about a label's key on what it generates.
+// reserved reports whether a label is not the Cell's to give to what is generated for it: cellfed's own, and those by which
+// Argo CD tells what it applied, which would take the KubeFedCluster for a leftover of the Cell's application and prune it.
 func reserved(key string) bool {
-	return strings.HasPrefix(key, "cellfed.io/")
+	return strings.HasPrefix(key, "cellfed.io/") || strings.HasPrefix(key, "argocd.argoproj.io/") || key == "app.kubernetes.io/instance"
 }

@@ -121,6 +121,11 @@ func closedMessage(f *facts) string {
 	return "spec.clusterName: " + scope.ClosedMessage(f.cell.Spec.ClusterName, f.cell.Namespace, f.namespace.labels()) + "; until then the cell is not served, and what it holds is left as it is"
 }
 
+// refusedMessage says why the cell must not have its target namespace. Whose that is, it does not tell.
+func refusedMessage(f *facts) string {
+	return f.target().RefusedMessage(f.targetRefusal(), f.cell.Spec.ClusterName) + "; until then the cell is not served, and what it holds is left as it is"
+}
+
 // judgeOwn says how the KubeFedCluster is that stands for the cell.
 func judgeOwn(f *facts) verdict {
 	if f.own == nil || f.foreign() {
@@ -151,6 +156,9 @@ func judgeGenerated(f *facts) verdict {
 	if !f.opens() {
 		// This goes first: who is on another tenant's cluster is not for this one to see.
 		return no(v1alpha1.ReasonClusterOfAnotherTenant, "%s", closedMessage(f))
+	}
+	if f.targetRefusal() != scope.TargetAllowed {
+		return no(v1alpha1.ReasonTargetOfAnotherTenant, "%s", refusedMessage(f))
 	}
 	if winner := f.winner(); winner != nil {
 		older := "a Cell of another namespace" // It may be another tenant's, whose names are not told.

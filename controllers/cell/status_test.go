@@ -120,6 +120,31 @@ func TestStatus(t *testing.T) {
 				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
 			},
 		},
+		"TargetOfAnotherTenant": {
+			reason: "a cell is in no namespace that may be another's, and the cluster is ready for others",
+			facts:  newFacts(intruding),
+			want:   map[v1alpha1.ConditionType]string{generated: "False/TargetOfAnotherTenant", ready: "False/TargetOfAnotherTenant"},
+		},
+		"TargetTakenOver": {
+			reason: "nor is one that was served before its namespace had a namesake of another tenant's",
+			facts:  newFacts(generatedFully, namesake),
+			want:   map[v1alpha1.ConditionType]string{generated: "False/TargetOfAnotherTenant", ready: "False/TargetOfAnotherTenant"},
+		},
+		"YoungerInAnothers": {
+			reason: "that another Cell is in a namespace is not told to who may not have it",
+			facts: newFacts(intruding, func(f *facts) {
+				f.rivals = []*v1alpha1.Cell{newCell("other", "x", "hz-a", "cert-manager")}
+				f.rivals[0].CreationTimestamp = metav1.NewTime(epoch.Add(-2 * time.Hour))
+			}),
+			want: map[v1alpha1.ConditionType]string{generated: "False/TargetOfAnotherTenant", ready: "False/TargetOfAnotherTenant"},
+		},
+		"TargetOnAnothersCluster": {
+			reason: "of another tenant's cluster nothing else is told",
+			facts:  newFacts(intruding, takenOver),
+			want: map[v1alpha1.ConditionType]string{
+				cluster: "False/ClusterOfAnotherTenant", generated: "False/ClusterOfAnotherTenant", ready: "False/ClusterOfAnotherTenant",
+			},
+		},
 		"ClusterTakenOver": {
 			reason: "nor is one that was served before the cluster changed hands",
 			facts:  newFacts(generatedFully, takenOver),

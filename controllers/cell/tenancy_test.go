@@ -78,10 +78,10 @@ func TestClaimOfAnotherTenant(t *testing.T) {
 	w := start(t)
 	intruders, n := w.namespace("a", map[string]string{v1alpha1.TenantLabel: "globex"}), w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
 	name := n + "-hz"
-	older := w.cell(intruders, "a", name, n, nil)
+	older := w.cell(intruders, "a", name, n+"-pay", nil)
 	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
 	w.nextSecond(older)
-	cell := w.cell(n, "a", name, n, nil)
+	cell := w.cell(n, "a", name, n+"-pay", nil)
 	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict)
 
 	cluster := w.join(name)
@@ -94,4 +94,72 @@ func TestClaimOfAnotherTenant(t *testing.T) {
 	w.update(namespace, func() { namespace.Labels[v1alpha1.TenantLabel] = "acme" })
 	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
 	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict)
+}
+
+func TestTargetOfAnotherTenant(t *testing.T) {
+	w := start(t)
+	w.federateNamespaces()
+	n := w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
+	cluster := w.join(n + "-hz")
+	w.reportReady(cluster.Name)
+
+	// Nothing is made for a cell in what may be anybody's namespace of a shared cluster, and the condition says the way out.
+	target := n[:len(n)-1] + "-pay"
+	cell := w.cell(n, "a", cluster.Name, target, nil)
+	message := w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant)
+	for _, part := range []string{"spec.targetNamespace", cluster.Name, target, n + "-"} {
+		if !strings.Contains(message, part) {
+			t.Errorf("%q does not say %s", message, part)
+		}
+	}
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant)
+	w.condition(cell, v1alpha1.ConditionClusterReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	if secrets := w.secrets(cell); len(secrets) != 0 {
+		t.Errorf("%d tokens were made for it", len(secrets))
+	}
+
+	// The cluster becomes the tenant's alone: the cell is judged anew.
+	w.owned(cluster, "acme")
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	served := w.generatedCluster(cell, nil)
+	w.reportReady(served.Name)
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
+	// A Namespace of that name comes to another tenant: what upstream knows the cell by stays, and whose it is, is not told.
+	namesake := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: target, Labels: map[string]string{v1alpha1.TenantLabel: "globex"}}}
+	w.create(namesake)
+	message = w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant)
+	if strings.Contains(message, "globex") {
+		t.Errorf("%q tells whose the Namespace is", message)
+	}
+	kept := w.generatedCluster(cell, nil)
+	if diff := cmp.Diff(served.Spec, kept.Spec); diff != "" || kept.UID != served.UID || len(w.secrets(cell)) != 1 {
+		t.Errorf("what the cell had changed: %s", diff)
+	}
+	w.update(namesake, func() { namesake.Labels[v1alpha1.TenantLabel] = "acme" })
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.update(namesake, func() { namesake.Labels[v1alpha1.TenantLabel] = "globex" })
+	w.condition(cell, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant)
+
+	// The Cell can go, and nobody looks into the other's namespace for it.
+	w.remove(cell)
+	w.gone(cell)
+	w.gone(kept)
+}
+
+// A place in a shared cluster is not lost to who has claimed it first without a right to it.
+func TestClaimOfAnothersTarget(t *testing.T) {
+	w := start(t)
+	intruders, n := w.namespace("a", map[string]string{v1alpha1.TenantLabel: "globex"}), w.namespace("n", map[string]string{v1alpha1.TenantLabel: "acme"})
+	cluster := w.join(n + "-hz")
+	older := w.cell(intruders, "a", cluster.Name, n+"-pay", nil)
+	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant)
+	w.nextSecond(older)
+	cell := w.cell(n, "a", cluster.Name, n+"-pay", nil)
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+
+	// The intruder's own cluster, as it turns out: there the older has the place.
+	w.owned(cluster, "globex")
+	w.condition(older, v1alpha1.ConditionGenerated, metav1.ConditionTrue, v1alpha1.ReasonGenerated)
+	w.condition(cell, v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonClusterOfAnotherTenant)
 }

@@ -96,6 +96,8 @@ func TestVacates(t *testing.T) {
 		"NoCluster":  {"nobody knows where the cluster is", func(f *facts) { f.cluster = nil }, false},
 		"Rival":      {"another Cell claims the namespace", func(f *facts) { f.rivals = append(f.rivals, newCell("other", "c", "hz-a", "shop-rz00a")) }, false},
 		"OnACell":    {"the cluster stands for a cell", func(f *facts) { f.cluster.Labels = map[string]string{v1alpha1.TopologyTypeLabel: "cell"} }, false},
+		"Intruding":  {"what may be anybody's stays", intruding, false},
+		"Namesake":   {"what is another's stays", namesake, false},
 		"KubeSystem": {"the cluster's own namespaces stay", func(f *facts) { f.cell.Spec.TargetNamespace = "kube-system" }, false},
 		"Default":    {"every cluster has it", func(f *facts) { f.cell.Spec.TargetNamespace = "default" }, false},
 		"KubeFed":    {"KubeFed's namespace stays", func(f *facts) { f.settings.kubeFedNamespace = f.cell.TargetNamespace() }, false},

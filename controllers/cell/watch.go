@@ -29,6 +29,8 @@ const (
 	claimIndex = "cell.claim"
 	// clusterIndex finds Cells by the physical cluster that they name.
 	clusterIndex = "cell.cluster"
+	// targetIndex finds Cells by the namespace that they have in their physical cluster.
+	targetIndex = "cell.target"
 	// tokenIndex finds the Secrets of façade tokens by the cell that they were made for.
 	tokenIndex = "token.cell"
 )
@@ -45,15 +47,16 @@ func newCRDMetadata() *metav1.PartialObjectMetadata {
 func (r *Reconciler) setupIndexes(mgr ctrl.Manager) error {
 	ctx := context.Background()
 	indexer := mgr.GetFieldIndexer()
-	if err := indexer.IndexField(ctx, &v1alpha1.Cell{}, claimIndex, func(o client.Object) []string {
-		return []string{o.(*v1alpha1.Cell).Claim()}
-	}); err != nil {
-		return err
-	}
-	if err := indexer.IndexField(ctx, &v1alpha1.Cell{}, clusterIndex, func(o client.Object) []string {
-		return []string{o.(*v1alpha1.Cell).Spec.ClusterName}
-	}); err != nil {
-		return err
+	for field, value := range map[string]func(*v1alpha1.Cell) string{
+		claimIndex:   (*v1alpha1.Cell).Claim,
+		clusterIndex: func(cell *v1alpha1.Cell) string { return cell.Spec.ClusterName },
+		targetIndex:  (*v1alpha1.Cell).TargetNamespace,
+	} {
+		if err := indexer.IndexField(ctx, &v1alpha1.Cell{}, field, func(o client.Object) []string {
+			return []string{value(o.(*v1alpha1.Cell))}
+		}); err != nil {
+			return err
+		}
 	}
 	return indexer.IndexField(ctx, &corev1.Secret{}, tokenIndex, func(o client.Object) []string {
 		if key, ok := generatedCell(o.GetLabels()); ok {
@@ -144,8 +147,10 @@ func cellOfSecret(_ context.Context, o client.Object) []reconcile.Request {
 	return nil
 }
 
+// cellsOfNamespace returns the Cells in a Namespace, and those that have the namespace of that name in their physical
+// cluster: whether they may depends on whose the Namespace is.
 func (r *Reconciler) cellsOfNamespace(ctx context.Context, o client.Object) []reconcile.Request {
-	return r.cells(ctx, client.InNamespace(o.GetName()))
+	return append(r.cells(ctx, client.InNamespace(o.GetName())), r.cells(ctx, client.MatchingFields{targetIndex: o.GetName()})...)
 }
 
 // cellsOfType returns every Cell for the type that federates Namespaces, or for its policy.

@@ -15,7 +15,7 @@ const (
 )
 
 var typesByState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-	Namespace: "cellfed", Subsystem: name, Name: "types",
+	Name: "cellfed_federatedtype_types",
 	Help: "Federated types by the reason of their CRD's condition cellfed.io/Topologies, Missing where there is no CRD, Untouched where it was never changed.",
 }, []string{"state"})
 

@@ -37,6 +37,8 @@ var errOvertaken = errors.New("the object has changed")
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=federatedtypeconfigs/status,verbs=patch
 // +kubebuilder:rbac:groups=core.kubefed.io,namespace=kube-federation-system,resources=kubefedclusters,verbs=get;list;watch
 // +kubebuilder:rbac:groups=core.kubefed.io,resources=propagatedversions;clusterpropagatedversions,verbs=list
+// +kubebuilder:rbac:groups=cellfed.io,resources=cells,verbs=list
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list
 // +kubebuilder:rbac:groups="",namespace=kube-federation-system,resources=configmaps;endpoints,resourceNames=kubefed-controller-manager,verbs=get
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=kube-federation-system,resources=leases,resourceNames=kubefed-controller-manager,verbs=get
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
@@ -50,10 +52,12 @@ var errOvertaken = errors.New("the object has changed")
 //   - To Cellfed: the finalizer on the policy; the FederatedTypeConfig disabled, and in the same write marked as handed over;
 //     upstream's report that it stopped, or its leader lease run out; the quiet time; the policy's status, which closes the
 //     façade's fence; the push reconciler.
-//   - To KubeFed: the push reconciler stopped and drained; the policy's status, which opens the fence; the
-//     FederatedTypeConfig enabled and no longer marked; the finalizer taken away.
+//   - To KubeFed: a look at the objects; the push reconciler stopped and drained; the policy's status, by which admission
+//     judges for KubeFed; another look at the objects; the status again, which opens the fence; the FederatedTypeConfig enabled
+//     and no longer marked; the finalizer taken away.
 //
-// What it reads of federated objects, to see whether upstream still writes them, is granted with the types themselves.
+// What it reads of federated objects, to see whether upstream still writes them, and whether they can be given to it, is
+// granted with the types themselves.
 type Reconciler struct {
 	client client.Client
 	// live reads from the API server: a hand-over that goes by an old look at things would be none.
@@ -75,6 +79,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		in, err := r.gather(ctx, request.Name)
 		if err != nil {
 			return ctrl.Result{}, err
+		}
+		if in.policy == nil && in.config == nil {
+			forgetHandovers(request.Name)
 		}
 		p := decide(in)
 		changed, err := r.apply(ctx, request.Name, in, p)

@@ -3,7 +3,6 @@ package federatedtypepolicy
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,8 +15,10 @@ import (
 const (
 	// upstreamPoll is how often it is looked whether upstream KubeFed runs, while that matters.
 	upstreamPoll = 5 * time.Second
-	// heldPoll is how often it is looked whether something is still held that keeps a type from being handed back.
-	heldPoll = 5 * time.Second
+	// heldPoll is how often it is looked whether something is still held that keeps a type from being handed back, and
+	// unfitPoll the same for objects that are unfit, which people correct.
+	heldPoll  = 5 * time.Second
+	unfitPoll = 15 * time.Second
 	// idlePoll is the same for a type that is upstream's and is meant to be.
 	idlePoll = 30 * time.Second
 )
@@ -33,8 +34,8 @@ type input struct {
 	// gone says that no upstream KubeFed runs, and that one that starts from now on sees the FederatedTypeConfig as it
 	// is in config, or newer.
 	gone bool
-	// held are objects, as namespace/name and sorted, which upstream would release to what their masks hold.
-	held []string
+	// obstacles are what keeps the type from being handed back. They are looked at when it is about to be.
+	obstacles obstacles
 	// young is for how long upstream must not be stopped yet, because it has just started.
 	young time.Duration
 	// quiet is for how long nothing of upstream's was seen to be written since it reported that it stopped, and enough
@@ -169,7 +170,7 @@ func (in input) await() plan {
 		return p
 	case !stopped:
 		p := in.nobody(v1alpha1.ReasonWaitingForKubeFed, fmt.Sprintf("waiting until KubeFed reports on the FederatedTypeConfig %q that "+
-			"it does not run the type any more (its feature gate PushReconciler must be on for that), or lets its leader lease run out", in.config.Name))
+			"it stopped the type, or its leader lease runs out; its feature gate PushReconciler must be on", in.config.Name))
 		p.after = upstreamPoll
 		return p
 	case !in.gone && in.quiet < in.enough:
@@ -221,7 +222,7 @@ func (in input) owns() bool {
 }
 
 func (in input) handingOver() plan {
-	return in.nobody(v1alpha1.ReasonHandingOver, "cellfed has KubeFed let go of the type")
+	return in.nobody(v1alpha1.ReasonHandingOver, "cellfed is taking the type over: it asks KubeFed to let go of it")
 }
 
 // nobody is for a type that is to be the push reconciler's while nobody propagates it.
@@ -244,12 +245,14 @@ func handBack(in input) plan {
 		}
 		return plan{}
 	}
-	if owed && len(in.held) > 0 && in.policy.Status.Propagator == v1alpha1.PropagatorCellfed {
-		s := in.taken()
-		s.holds, s.reason, s.message = false, v1alpha1.ReasonObjectsHeld, heldMessage(in.held)
-		return plan{run: in.crd.serves, after: heldPoll, state: s}
-	}
-	if owed {
+	cellfeds := in.policy.Status.Propagator == v1alpha1.PropagatorCellfed
+	switch {
+	case owed && in.obstacles.any() && (cellfeds || in.policy.Status.FederatedTypeConfigUID == string(c.UID)):
+		return in.keep()
+	case owed && cellfeds:
+		// From here on admission judges for KubeFed. The objects are looked at once more before it has the type.
+		return in.nobody(v1alpha1.ReasonHandingBack, "cellfed has stopped, and is about to hand the type back to KubeFed")
+	case owed:
 		return plan{step: stepEnable, state: &state{reason: v1alpha1.ReasonHandingBack, message: "cellfed has stopped, and hands the type back to KubeFed"}}
 	}
 	p := plan{}
@@ -262,15 +265,42 @@ func handBack(in input) plan {
 	return p
 }
 
-// heldMessage says what keeps a type from being handed back.
-func heldMessage(held []string) string {
-	const most = 10
-	named, more := held, ""
-	if rest := len(held) - most; rest > 0 {
-		named, more = held[:most], fmt.Sprintf(" and %d more", rest)
+// keep is for a type that is to be handed back and cannot be. It is cellfed's as long as nothing happens to the
+// FederatedTypeConfig; what does may have upstream start, and the type is then taken over anew. So it is where obstacles were
+// stored while cellfed stopped: they were admitted for cellfed.
+func (in input) keep() plan {
+	if in.owns() {
+		return in.goOn()
 	}
-	return fmt.Sprintf("cellfed goes on: KubeFed knows no placement mask, and would release what these hold: %s%s. Name everything that is placed in "+
-		"spec.placementMask, or remove it, and the type is handed back", strings.Join(named, ", "), more)
+	p := plan{}
+	if in.config.Spec.Propagation != fedv1b1.PropagationDisabled {
+		// Whatever the CRD is like: upstream must not have the type.
+		p = in.disable()
+		p.state.message = fmt.Sprintf("somebody enabled the FederatedTypeConfig %q: cellfed has stopped, disables it again and takes the type over anew, "+
+			"because it cannot be handed back yet. %s", in.config.Name, in.obstacles.message())
+	} else {
+		p = takeOver(in)
+	}
+	if p.state != nil && p.state.uid == "" {
+		// A FederatedTypeConfig that was created anew, with the mark. Without its UID the type would be taken for one that cellfed never had.
+		p.state.uid = string(in.config.UID)
+	}
+	return p
+}
+
+// goOn is for a type that is cellfed's, is to be handed back and cannot be.
+func (in input) goOn() plan {
+	p := plan{run: in.crd.serves, after: heldPoll, state: in.taken()}
+	p.state.holds, p.state.reason, p.state.message = false, v1alpha1.ReasonObjectsHeld, in.obstacles.message()
+	if len(in.obstacles.held) == 0 {
+		p.after, p.state.reason = unfitPoll, v1alpha1.ReasonObjectsUnfit
+	}
+	return p
+}
+
+// handsBack reports whether the plan is a step on the way back.
+func (p plan) handsBack() bool {
+	return p.state != nil && p.state.reason == v1alpha1.ReasonHandingBack
 }
 
 // upstreams reports on a type that is upstream's.

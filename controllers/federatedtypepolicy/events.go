@@ -4,9 +4,16 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+)
+
+// Reasons of events, which are counted too.
+const (
+	reasonHandoverBegun = "HandoverBegun"
+	reasonHandedOver    = "HandedOver"
+	reasonHandedBack    = "HandedBack"
 )
 
 // happening is an event on a policy, or on the FederatedTypeConfig where there is none.
@@ -19,26 +26,30 @@ type happening struct {
 
 // disabled is what is told when upstream is made to let go.
 func disabled(name string) happening {
-	return happening{corev1.EventTypeNormal, "HandoverBegun", "HandOver",
+	return happening{corev1.EventTypeNormal, reasonHandoverBegun, "HandOver",
 		fmt.Sprintf("Disabled the FederatedTypeConfig %q, so that KubeFed lets go of the type", name)}
 }
 
-// flipped is what is told when somebody enabled a FederatedTypeConfig that was handed over.
-func flipped(name string) happening {
+// flipped is what is told when somebody enabled a FederatedTypeConfig that was handed over; waits says that it is to be
+// handed back, and cannot be yet.
+func flipped(name string, waits bool) happening {
+	wayOut := "To hand the type back, set spec.propagator of the policy to KubeFed"
+	if waits {
+		wayOut = "The type is handed back once its objects allow it: the condition Propagating names those that do not"
+	}
 	return happening{corev1.EventTypeWarning, string(v1alpha1.ReasonFederatedTypeConfigEnabled), "HandOver",
-		fmt.Sprintf("Somebody enabled the FederatedTypeConfig %q while the type was cellfed's: cellfed stopped and disabled it again. "+
-			"To hand the type back, set spec.propagator of the policy to KubeFed", name)}
+		fmt.Sprintf("Somebody enabled the FederatedTypeConfig %q while the type was cellfed's: cellfed stopped and disabled it again. %s", name, wayOut)}
 }
 
 // handedOver is what is told when the type has become the push reconciler's.
 func handedOver() happening {
-	return happening{corev1.EventTypeNormal, "HandedOver", "HandOver", "KubeFed let go of the type, and cellfed took it over"}
+	return happening{corev1.EventTypeNormal, reasonHandedOver, "HandOver", "KubeFed let go of the type, and cellfed took it over"}
 }
 
 // handedBack is what is told when upstream is free to run the type again.
 func handedBack(name string) happening {
-	return happening{corev1.EventTypeNormal, "HandedBack", "HandBack",
-		fmt.Sprintf("Cellfed stopped, and enabled the FederatedTypeConfig %q for KubeFed", name)}
+	return happening{corev1.EventTypeNormal, reasonHandedBack, "HandBack",
+		fmt.Sprintf("cellfed stopped to propagate the type, and enabled the FederatedTypeConfig %q so that KubeFed takes it over", name)}
 }
 
 // announceStep tells of a step that was taken.
@@ -47,7 +58,7 @@ func (r *Reconciler) announceStep(in input, p plan) {
 	case p.step == stepEnable:
 		r.record(in, handedBack(in.config.Name))
 	case p.step == stepDisable && p.state != nil && p.state.reason == v1alpha1.ReasonFederatedTypeConfigEnabled:
-		r.record(in, flipped(in.config.Name))
+		r.record(in, flipped(in.config.Name, in.obstacles.any()))
 	case p.step == stepDisable:
 		r.record(in, disabled(in.config.Name))
 	}
@@ -61,9 +72,10 @@ func (r *Reconciler) announceState(in input, p plan) {
 }
 
 func (r *Reconciler) record(in input, h happening) {
-	var regarding runtime.Object = in.config
+	var regarding client.Object = in.config
 	if in.policy != nil {
 		regarding = in.policy
 	}
+	countHandover(regarding.GetName(), h.reason)
 	r.recorder.Eventf(regarding, nil, h.kind, h.reason, h.action, "%s", h.note)
 }

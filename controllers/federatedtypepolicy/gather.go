@@ -12,7 +12,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,7 +20,6 @@ import (
 	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
-	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
 
@@ -70,8 +68,8 @@ func (r *Reconciler) gather(ctx context.Context, name string) (input, error) {
 	if in.crd, err = r.crd(ctx, in.config); err != nil {
 		return input{}, err
 	}
-	if marked(in.config) && decide(in).step == stepEnable {
-		if in.held, err = r.held(ctx, in.config); err != nil {
+	if decide(in).handsBack() {
+		if in.obstacles, err = findObstacles(ctx, r.live, in.config, in.policy); err != nil {
 			return input{}, err
 		}
 	}
@@ -202,36 +200,6 @@ func (r *Reconciler) traces(ctx context.Context, config *fedv1b1.FederatedTypeCo
 		}
 	})
 	return all, err
-}
-
-// held returns the objects whose masks upstream would not obey.
-func (r *Reconciler) held(ctx context.Context, config *fedv1b1.FederatedTypeConfig) ([]string, error) {
-	fed := config.Spec.FederatedType
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(schema.GroupVersionKind{Group: fed.Group, Version: federated.V2Beta1, Kind: fed.Kind + "List"})
-	var held []string
-	for {
-		err := r.live.List(ctx, list, client.Limit(pageSize), client.Continue(list.GetContinue()))
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			return nil, nil // Without v2beta1 nothing could be held.
-		}
-		if err != nil {
-			return nil, fmt.Errorf("listing every %s to see what is held: %w", fed.Kind, err)
-		}
-		for i := range list.Items {
-			o, err := federated.Decode(&list.Items[i])
-			if err != nil {
-				return nil, err
-			}
-			if o.HoldsBack() {
-				held = append(held, strings.TrimPrefix(o.Namespace+"/"+o.Name, "/"))
-			}
-		}
-		if list.GetContinue() == "" {
-			slices.Sort(held)
-			return held, nil
-		}
-	}
 }
 
 // each calls visit for the metadata of every object of a kind. A kind that there is not has none.

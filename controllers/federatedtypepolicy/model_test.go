@@ -52,6 +52,7 @@ func walk(t *testing.T, random *rand.Rand) {
 		}
 	}
 	w.crashAt = 0
+	w.release()
 	w.serve(true)
 	w.up.start()
 	w.pass(20*time.Second, 4*time.Second)
@@ -78,7 +79,7 @@ func walk(t *testing.T, random *rand.Rand) {
 
 // act has one thing happen.
 func act(w *world, random *rand.Rand) {
-	switch random.IntN(14) {
+	switch random.IntN(18) {
 	case 0, 1:
 		w.want(cellfed)
 	case 2:
@@ -119,6 +120,22 @@ func act(w *world, random *rand.Rand) {
 		w.reconcile()
 	case 12:
 		w.up.tick()
+	case 13:
+		w.hold()
+	case 14:
+		if random.IntN(2) == 0 {
+			w.release()
+		}
+	case 15:
+		// Somebody enables the config while a hand-back waits.
+		if w.config() != nil && w.policy() != nil {
+			w.hold()
+			w.want(kubeFed)
+			w.pass(time.Duration(random.IntN(10))*time.Second, 2*time.Second)
+			if w.config() != nil {
+				w.edit(string(enabled), setMode(enabled))
+			}
+		}
 	default:
 		w.pass(time.Duration(1+random.IntN(40))*time.Second, time.Duration(1+random.IntN(5))*time.Second)
 	}

@@ -73,17 +73,9 @@ type host struct {
 
 func newHost(t *testing.T) *host {
 	t.Helper()
-	cluster, err := framework.StartCluster(t.Context(), framework.Options{Name: "host", Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	cluster := framework.RunCluster(t, framework.Options{})
 	h := &host{T: t, c: cluster.Client, cluster: cluster}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	_, err = framework.InstallKubeFed(t.Context(), cluster)
+	_, err := framework.InstallKubeFed(t.Context(), cluster)
 	h.must(err)
 	root, err := framework.ModuleRoot()
 	h.must(err)

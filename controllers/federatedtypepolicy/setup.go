@@ -69,6 +69,9 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 	if opts.Clock == nil {
 		opts.Clock = clock.RealClock{}
 	}
+	if err := registerMetrics(mgr.GetClient(), opts.Namespace, mgr.Elected()); err != nil {
+		return fmt.Errorf("setting up the controller %s: %w", name, err)
+	}
 	r := &Reconciler{
 		client:   mgr.GetClient(),
 		live:     mgr.GetAPIReader(),

@@ -125,6 +125,21 @@ var scenarios = map[string]struct {
 		w.want(kubeFed)
 		w.pass(8*time.Second, 4*time.Second)
 	}, kubeFed, enabled},
+	"heldback": {"somebody enables the config, and then edits it, while a hand-back waits for what is held", func(w *world) {
+		w.federate(enabled)
+		w.up.start()
+		w.want(cellfed)
+		w.pass(40*time.Second, 4*time.Second)
+		w.hold()
+		w.want(kubeFed)
+		w.pass(8*time.Second, 4*time.Second)
+		w.edit("propagation: Enabled", setMode(enabled))
+		w.up.busy = 1
+		w.up.tick()
+		w.pass(40*time.Second, 4*time.Second)
+		w.edit("statusCollection", toggleStatus)
+		w.pass(40*time.Second, 4*time.Second)
+	}, cellfed, disabledMode},
 	"changedmind": {"the type is wanted back in the middle", func(w *world) {
 		w.federate(enabled)
 		w.up.busy = 3

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/managedfields"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/engine"
+	"github.com/cellfed/cellfed/internal/federated"
 )
 
 const (
@@ -56,6 +58,8 @@ type world struct {
 	// crashAt is the write that the manager ends at: before it is done, or after where late is set. Zero is never.
 	crashAt int
 	late    bool
+	// held is what hold has stored.
+	held *unstructured.Unstructured
 }
 
 // runner is the push reconciler of one process.
@@ -63,6 +67,8 @@ type runner struct {
 	w       *world
 	running map[string]bool
 	failing error
+	// draining is what happens while a type is stopped. Nil is nothing.
+	draining func()
 }
 
 func (r *runner) Ensure(_ context.Context, t engine.Type) error {
@@ -85,6 +91,9 @@ func (r *runner) Stop(_ context.Context, name string) error {
 	}
 	if r.running[name] {
 		r.w.say("stop the push reconciler")
+		if r.draining != nil {
+			r.draining()
+		}
 	}
 	delete(r.running, name)
 	return nil
@@ -94,7 +103,7 @@ func (r *runner) Stop(_ context.Context, name string) error {
 // fake client adds to it.
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
-	scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, &corev1.Endpoints{}) //nolint:staticcheck // Upstream may keep its lease there.
+	scheme.AddKnownTypes(corev1.SchemeGroupVersion, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, &corev1.Namespace{}, &corev1.NamespaceList{}, &corev1.Endpoints{}) //nolint:staticcheck // Upstream may keep its lease there.
 	metav1.AddToGroupVersion(scheme, corev1.SchemeGroupVersion)
 	return scheme, errors.Join(coordinationv1.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme),
 		fedv1b1.AddToScheme(scheme), fedv1a1.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
@@ -338,6 +347,23 @@ func (w *world) want(p v1alpha1.Propagator) {
 	policy.Spec.Propagator = p
 	policy.Generation++
 	w.must(w.inner.Update(w.ctx, policy))
+}
+
+// hold stores an object whose mask holds what it places, which keeps the type from being handed back.
+func (w *world) hold() {
+	if w.held == nil {
+		w.say("hold an object")
+		w.held = w.store(federated.V2Beta1, "acme", "held", `{placement: {topologies: [{name: a}]}, placementMask: {topologies: []}}`)
+	}
+}
+
+// release deletes that object.
+func (w *world) release() {
+	if w.held != nil {
+		w.say("release the object")
+		w.must(w.inner.Delete(w.ctx, w.held))
+		w.held = nil
+	}
 }
 
 func (w *world) serve(ready bool) {

@@ -106,7 +106,7 @@ func decideOrphan(s *situation) step {
 	if s.target.IsNamespace() && s.topology.View != nil {
 		return step{} // It is the cell's, and goes with the cell.
 	}
-	return step{verb: verbRelease, event: eventOrphanReleased}
+	return step{verb: verbRelease}
 }
 
 // decideHeld leaves everything as it is.
@@ -151,10 +151,10 @@ func decidePresent(s *situation) step {
 			// It is shared with the one that made it, and only seen.
 			return reported(federated.StatusOK, "", s.object.Generation, "")
 		}
-		return reported(federated.StatusAlreadyExists, "the member has an object of this name that is propagated from elsewhere", generation, applied)
+		return reported(federated.StatusAlreadyExists, "an object of this name in the member belongs to another federated object or cell: rename one of them", generation, applied)
 	case free:
 		if !s.adopts {
-			return reported(federated.StatusAlreadyExists, "the member has an object of this name that nobody propagated, and the KubeFedConfig says that such are not adopted", generation, applied)
+			return reported(federated.StatusAlreadyExists, "an object of this name is in the member already and nobody manages it: delete it, or set spec.syncController.adoptResources of the KubeFedConfig to Enabled", generation, applied)
 		}
 	}
 	if s.live.GetDeletionTimestamp() != nil {

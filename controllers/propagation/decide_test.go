@@ -135,7 +135,7 @@ func TestDecide(t *testing.T) {
 		"HostNamespace":     {"the host may be a member of its own", situation{object: givenObject(deleting), target: namespaceKind, decision: absent, live: givenLive(nil), hostNamespace: "m1"}, taken{Verb: verbRelease}},
 		"CellNamespace":     {"it goes with the cell", situation{object: givenObject(deleting), target: namespaceKind, topology: givenCell(), decision: absent, live: givenLive(nil)}, taken{Gone: true}},
 
-		"NoObject":        {"what is ours is released", situation{live: givenLive(nil)}, taken{Verb: verbRelease, Event: eventOrphanReleased}},
+		"NoObject":        {"what is ours is released", situation{live: givenLive(nil)}, taken{Verb: verbRelease}},
 		"NoObjectForeign": {"what is not ours is left alone", situation{live: givenLive(labeled(nil))}, taken{}},
 		"NoObjectDying":   {"it goes anyway", situation{live: givenLive(dying)}, taken{}},
 		"NoObjectDown":    {"later", situation{live: givenLive(nil), trouble: "down"}, taken{}},

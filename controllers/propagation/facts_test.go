@@ -89,6 +89,7 @@ func TestTopologiesOf(t *testing.T) {
 	type found struct {
 		Name, Member, Target, City string
 		Blocked, Unknown           bool
+		Namesake                   scope.Namesake
 	}
 	physical := found{Name: "hz", Member: "hz", City: "hangzhou"}
 	usable := found{Name: "acme.a1", Member: "hz", Target: "acme-a1", City: "hangzhou"}
@@ -114,7 +115,13 @@ func TestTopologiesOf(t *testing.T) {
 			c.Status.Conditions[0].Status, c.Status.Conditions[0].Reason = metav1.ConditionFalse, string(v1alpha1.ReasonClusterOfAnotherTenant)
 			c.Status.Conditions[0].Message = "the cluster is not open to the namespace"
 		}), []found{blocked, physical}},
-		"DefaultTarget":             {"the target namespace is the Cell's own", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "" }), []found{{Name: "acme.a1", Member: "hz", Target: "acme", City: "hangzhou"}, physical}},
+		"NotItsTarget": {"the controller has said that the namespace is not the cell's to have", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) {
+			c.Status.Conditions[0].Status, c.Status.Conditions[0].Reason = metav1.ConditionFalse, string(v1alpha1.ReasonTargetOfAnotherTenant)
+			c.Status.Conditions[0].Message = "the cell may not have the namespace"
+		}), []found{blocked, physical}},
+		"OfKubeFed": {"what the host has under the name of the target namespace", []fedv1b1.KubeFedCluster{hosting}, cell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "other" }),
+			[]found{{Name: "acme.a1", Member: "hz", Target: "other", City: "hangzhou", Blocked: true, Namesake: scope.Namesake{KubeFed: true}}, physical}},
+		"DefaultTarget":             {"the target namespace is the Cell's own", []fedv1b1.KubeFedCluster{hosting, generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "" }), []found{{Name: "acme.a1", Member: "hz", Target: "acme", City: "hangzhou", Namesake: scope.Namesake{Exists: true, Tenant: "acme"}}, physical}},
 		"OnACell":                   {"a cell is not on a cell", []fedv1b1.KubeFedCluster{generated(nil)}, cell(func(c *v1alpha1.Cell) { c.Spec.ClusterName = "acme.a1" }), []found{{Name: "acme.a1", Member: "acme.a1", Target: "acme-a1", Blocked: true, Unknown: true}}},
 		"StrangeName":               {"a name that no cell has", []fedv1b1.KubeFedCluster{cluster("a1", map[string]string{v1alpha1.TopologyTypeLabel: "cell", v1alpha1.NamespaceLabel: "acme"})}, nil, nil},
 		"WrongNamespace":            {"a label that contradicts the name", []fedv1b1.KubeFedCluster{hosting, generated(func(l map[string]string) { l[v1alpha1.NamespaceLabel] = "globex" })}, cell(nil), []found{blocked, physical}},
@@ -128,8 +135,8 @@ func TestTopologiesOf(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []found
-			for _, topology := range topologiesOf(tc.clusters, tc.cells) {
-				f := found{Name: topology.Name, Member: topology.Member, City: topology.MemberLabels["city"], Blocked: topology.Blocked != "", Unknown: topology.MemberUnknown}
+			for _, topology := range topologiesOf(tc.clusters, tc.cells, map[string]scope.Namesake{"acme": {Exists: true, Tenant: "acme"}, "other": {KubeFed: true}}) {
+				f := found{Name: topology.Name, Member: topology.Member, City: topology.MemberLabels["city"], Blocked: topology.Blocked != "", Unknown: topology.MemberUnknown, Namesake: topology.Namesake}
 				if topology.View != nil {
 					f.Target = topology.View.TargetNamespace
 				}

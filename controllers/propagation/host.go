@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,8 @@ type hostCluster struct {
 	engine    *engine.Engine
 	namespace string
 	registry  *registry
+	// leaves says that the KubeFedConfig, as it was last seen, leaves alone what is in a member already.
+	leaves atomic.Bool
 }
 
 // registry holds the topologies as they were last computed.
@@ -92,19 +95,30 @@ func (h *hostCluster) Topology(name string) (Topology, bool) {
 	return t, ok
 }
 
-// Adopts returns upstream's default, true, where there is no KubeFedConfig or it does not say.
+// Adopts returns upstream's default, true, where the KubeFedConfig does not say, or where there has been none as long as this
+// process runs. One that is gone, with what KubeFed was installed by, has not said that anything may be taken over.
 func (h *hostCluster) Adopts(ctx context.Context) (bool, error) {
 	config := &fedv1b1.KubeFedConfig{}
 	err := h.client.Get(ctx, client.ObjectKey{Namespace: h.namespace, Name: kubeFedConfigName}, config)
 	switch {
 	case apierrors.IsNotFound(err):
-		return true, nil
+		return !h.leaves.Load(), nil
 	case err != nil:
 		return false, fmt.Errorf("get KubeFedConfig %q: %w", kubeFedConfigName, err)
-	case config.Spec.SyncController == nil || config.Spec.SyncController.AdoptResources == nil:
-		return true, nil
 	}
-	return *config.Spec.SyncController.AdoptResources == fedv1b1.AdoptResourcesEnabled, nil
+	adopts := config.Spec.SyncController == nil || config.Spec.SyncController.AdoptResources == nil ||
+		*config.Spec.SyncController.AdoptResources == fedv1b1.AdoptResourcesEnabled
+	if leaves := !adopts; h.leaves.Load() != leaves {
+		h.leaves.Store(leaves)
+	}
+	return adopts, nil
+}
+
+// remember looks at the KubeFedConfig as it is when the process begins to lead, so that what it said is known if it goes before
+// anything asks. What fails is asked for again.
+func (h *hostCluster) remember(ctx context.Context) error {
+	_, _ = h.Adopts(ctx)
+	return nil
 }
 
 // IsSystem names the namespaces that upstream never propagates.

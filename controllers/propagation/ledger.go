@@ -46,14 +46,15 @@ type Ledger struct {
 	objects map[engine.ObjectKey]map[string]Entry
 	paces   map[engine.ObjectKey]pace
 	// busy counts who is at work on an object in a topology.
-	busy map[engine.ObjectKey]map[string]int
+	busy  map[engine.ObjectKey]map[string]int
+	tally tally
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
 	return &Ledger{
 		objects: map[engine.ObjectKey]map[string]Entry{}, paces: map[engine.ObjectKey]pace{},
-		busy: map[engine.ObjectKey]map[string]int{},
+		busy: map[engine.ObjectKey]map[string]int{}, tally: newTally(),
 	}
 }
 
@@ -123,6 +124,10 @@ func (l *Ledger) Set(key engine.Key, e Entry) bool {
 	}
 	before, ok := topologies[key.Topology]
 	topologies[key.Topology] = e
+	if ok {
+		l.tally.leave(key, before)
+	}
+	l.tally.enter(key, e)
 	before.Failures, e.Failures = 0, 0
 	before.Outcome.Changed, e.Outcome.Changed = false, false
 	return !ok || before != e
@@ -132,8 +137,12 @@ func (l *Ledger) Set(key engine.Key, e Entry) bool {
 func (l *Ledger) Drop(key engine.Key) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, ok := l.objects[key.ObjectKey][key.Topology]
+	before, ok := l.objects[key.ObjectKey][key.Topology]
 	delete(l.objects[key.ObjectKey], key.Topology)
+	if ok {
+		l.tally.leave(key, before)
+	}
+	l.tally.undelivered(key)
 	return ok
 }
 
@@ -141,6 +150,7 @@ func (l *Ledger) Drop(key engine.Key) bool {
 func (l *Ledger) Forget(key engine.ObjectKey) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.tally.forget(key, l.objects[key])
 	delete(l.objects, key)
 	delete(l.paces, key)
 }
@@ -149,6 +159,7 @@ func (l *Ledger) Forget(key engine.ObjectKey) {
 func (l *Ledger) ForgetType(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.tally.forgetType(name)
 	for key := range l.objects {
 		if key.Type == name {
 			delete(l.objects, key)

@@ -455,6 +455,17 @@ func (w *world) settings() {
 		w.note("adopts: %v", w.host.adopts)
 		return
 	}
+	if w.chance(4) {
+		// The host gets a Namespace of the name that a cell's namespace has in its member.
+		owner := pick(w, []string{"acme", "globex", ""})
+		w.note("the Namespace acme-a3 is %q's", owner)
+		if owner == "" {
+			w.host.spaces.set("acme-a3", nil)
+			return
+		}
+		w.host.spaces.set("acme-a3", &Namespace{UID: "ns-acme-a3", Labels: map[string]string{v1alpha1.TenantLabel: owner, v1alpha1.WorkspaceGroupLabel: "prod"}})
+		return
+	}
 	namespace := pick(w, []string{"acme", "globex"})
 	group := pick(w, []string{"prod", "prod", "prod", "prod", "test"})
 	tenant := pick(w, []string{namespace, namespace, namespace, namespace, namespace, "globex"})

@@ -419,13 +419,18 @@ func (h *modelHost) deliverFedSpaces(skip bool) bool {
 func (h *modelHost) deliverSpaces(skip bool) bool {
 	if !h.spaces.synced {
 		h.spaces.list()
+		h.computeTopologies()
 		return true
 	}
 	name, before, after, ok := h.spaces.next(skip)
 	if !ok {
 		return false
 	}
-	if before == nil || after != nil && !maps.Equal(before.Labels, after.Labels) {
+	defer h.computeTopologies()
+	if after == nil {
+		return true
+	}
+	if before == nil || !maps.Equal(before.Labels, after.Labels) {
 		h.w.queues.PlanAll("", name, engine.PriorityChange)
 		h.w.observer.lookNamespace(&hostCluster{registry: h.registry}, name)
 	}
@@ -445,15 +450,27 @@ func (h *modelHost) deliverTopologies(skip bool) bool {
 		changed = true
 	}
 	if changed {
-		if _, err := h.topologies.Reconcile(h.w.ctx, reconcile.Request{}); err != nil {
-			panic(err)
-		}
+		h.computeTopologies()
 	}
 	return changed
 }
 
-// Get implements client.Reader, of which Topologies uses no more than that there is no FederatedTypeConfig.
-func (h *modelHost) Get(_ context.Context, key client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+// computeTopologies computes the topologies, once there is something to compute them of.
+func (h *modelHost) computeTopologies() {
+	if !h.clusters.synced || !h.cells.synced {
+		return
+	}
+	if _, err := h.topologies.Reconcile(h.w.ctx, reconcile.Request{}); err != nil {
+		panic(err)
+	}
+}
+
+// Get implements client.Reader, of which Topologies reads Namespaces, and that there is no FederatedTypeConfig.
+func (h *modelHost) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	if namespace, ok := object.(*metav1.PartialObjectMetadata); ok && h.spaces.seen[key.Name] != nil {
+		namespace.Labels = h.spaces.seen[key.Name].Labels
+		return nil
+	}
 	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/member"
+	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
 )
 
@@ -21,6 +22,8 @@ type modelTopology struct {
 	labels, memberLabels    map[string]string
 	// vanished says that nobody can tell whose the member is.
 	blocked, vanished bool
+	// namesake is the host's Namespace of the target's name.
+	namesake scope.Namesake
 }
 
 // hostView is what decides of one key in the host, at one time, in one cache or in truth.
@@ -33,7 +36,7 @@ type hostView struct {
 }
 
 func modelTopologyOf(t Topology) *modelTopology {
-	m := &modelTopology{name: t.Name, member: t.Member, labels: t.Labels, memberLabels: t.MemberLabels, blocked: t.Blocked != "", vanished: t.MemberUnknown}
+	m := &modelTopology{name: t.Name, member: t.Member, labels: t.Labels, memberLabels: t.MemberLabels, blocked: t.Blocked != "", vanished: t.MemberUnknown, namesake: t.Namesake}
 	if t.View != nil {
 		m.namespace, m.target, m.cell = t.View.Namespace, t.View.TargetNamespace, t.View.Cell
 	}
@@ -66,6 +69,9 @@ func (w *world) trueTopologies() map[string]*modelTopology {
 		t := &modelTopology{name: name, namespace: c.Labels[v1alpha1.NamespaceLabel], cell: c.Labels[v1alpha1.CellLabel], labels: c.Labels, blocked: true, vanished: true}
 		if cell := h.cells.now[t.namespace+"/"+t.cell]; cell != nil {
 			t.member, t.target = cell.Spec.ClusterName, cell.Spec.TargetNamespace
+			if space := h.spaces.now[t.target]; space != nil {
+				t.namesake = scope.NamesakeOf(space.Labels)
+			}
 			if hosting := h.clusters.now[t.member]; hosting != nil {
 				t.blocked, t.vanished, t.memberLabels = false, false, hosting.Labels
 			}
@@ -90,6 +96,9 @@ func (v hostView) eligible(namespace string) bool {
 		return shared || sameTenant(t.memberLabels, v.space.Labels)
 	}
 	if t.namespace != namespace || !sameTenant(t.labels, v.space.Labels) {
+		return false
+	}
+	if t.target != namespace && t.namesake.Exists && t.namesake != scope.NamesakeOf(v.space.Labels) {
 		return false
 	}
 	tenant, group := t.memberLabels[v1alpha1.TenantLabel], t.memberLabels[v1alpha1.WorkspaceGroupLabel]

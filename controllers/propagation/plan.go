@@ -29,6 +29,7 @@ type Planner struct {
 	Members Members
 	Queues  Queues
 	Ledger  *Ledger
+	Traces  *Traces
 }
 
 // Reconcile gives the object upstream's finalizer and queues every topology that it belongs to, or that has it.
@@ -69,7 +70,7 @@ func propagated(host Host, run *engine.Running, key engine.ObjectKey) bool {
 }
 
 func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.ObjectKey, o *federated.Object) (reconcile.Result, error) {
-	priority := engine.PriorityOf(ctx)
+	priority, began, queued := engine.PriorityOf(ctx), p.Traces.Now(), 0
 	topologies := p.Host.Topologies(key.Namespace)
 	var placed map[string]bool
 	if o != nil {
@@ -93,6 +94,7 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 		// An object that cannot be placed touches nothing, which is then reported.
 		placed, _ = scope.Place(o, fedNamespace, run.Namespaced, scopes(topologies))
 	}
+	since, fresh := p.Ledger.Planned(key, generationOf(o), membersOf(topologies, placed))
 	busy := p.Ledger.Busy(key) // Of what these were told the object may have said something else.
 	found := p.Ledger.All(key)
 	for _, t := range topologies {
@@ -102,8 +104,12 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 			continue
 		}
 		if placed[t.Name] || before || busy[t.Name] || p.holds(run, key, t) {
+			queued++
 			p.Queues.Propagate(t.Member, priority, engine.Key{ObjectKey: key, Topology: t.Name})
 		}
+	}
+	if fresh {
+		p.Traces.Planned(key, o, since, began, queued)
 	}
 	p.Queues.Report(key)
 	return reconcile.Result{}, nil

@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
@@ -45,6 +46,8 @@ type Propagator struct {
 	Queues  Queues
 	Ledger  *Ledger
 	Events  *Events
+	Metrics *Metrics
+	Traces  *Traces
 	// Clock tells the time.
 	Clock clock.PassiveClock
 }
@@ -67,6 +70,7 @@ func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.R
 		p.drop(key)
 		return reconcile.Result{}, nil
 	}
+	ctx, l := p.Traces.Look(ctx)
 	s, wait, err := p.gather(ctx, run, key, t)
 	if err != nil || wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, err
@@ -84,9 +88,10 @@ func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.R
 		return reconcile.Result{}, nil
 	}
 	for {
-		next := decide(s)
+		next := l.decide(s)
 		again, wait, err := p.act(ctx, run, s, &next)
 		if err != nil {
+			l.done(s, step{}, err)
 			return reconcile.Result{}, err
 		}
 		if again {
@@ -95,6 +100,7 @@ func (p *Propagator) Reconcile(ctx context.Context, key engine.Key) (reconcile.R
 		if wait > 0 {
 			return reconcile.Result{RequeueAfter: wait}, nil
 		}
+		l.done(s, next, nil)
 		return reconcile.Result{RequeueAfter: p.record(s, next)}, nil
 	}
 }
@@ -294,6 +300,10 @@ func (p *Propagator) release(ctx context.Context, run *engine.Running, s *situat
 		}
 		p.failed(s, next, federated.StatusLabelRemovalFailed, err)
 	default:
+		if s.object == nil {
+			log.FromContext(ctx).Info("Released what a member held of a federated object that is gone", "type", run.Name,
+				"namespace", s.key.Namespace, "name", s.key.Name, "cluster", s.topology.Member)
+		}
 		next.gone = s.object != nil && s.object.Deleting
 		p.passOn(run, s)
 		if s.shared {
@@ -361,7 +371,7 @@ func message(err error) string {
 
 // record puts what was found into the ledger, tells who has to know, and returns after which time to try again.
 func (p *Propagator) record(s *situation, done step) time.Duration {
-	if done.event != "" && (done.report && done.outcome.Changed || done.verb == verbRelease) {
+	if done.event != "" && done.report && done.outcome.Changed {
 		p.Events.Propagated(s, done.event)
 	}
 	if s.object == nil || !done.report && !done.gone {
@@ -381,6 +391,9 @@ func (p *Propagator) record(s *situation, done step) time.Duration {
 		entry.Failures++
 	} else {
 		entry.Failures = 0
+	}
+	if since, ok := p.Ledger.Delivered(s.key, s.object.Generation, done.outcome); ok {
+		p.Metrics.delivered(s.key.Type, p.Clock.Since(since))
 	}
 	if p.Ledger.Set(s.key, entry) || done.outcome.Changed {
 		p.Queues.Report(s.key.ObjectKey)

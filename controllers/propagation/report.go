@@ -42,6 +42,8 @@ type Reporter struct {
 	Members Members
 	Queues  Queues
 	Ledger  *Ledger
+	Metrics *Metrics
+	Traces  *Traces
 	// Clock tells the time.
 	Clock clock.PassiveClock
 	// Busy says whether many objects of a type are being changed. Nil means never.
@@ -65,6 +67,7 @@ func (r *Reporter) Reconcile(ctx context.Context, key engine.ObjectKey) (reconci
 		return reconcile.Result{RequeueAfter: cacheDelay}, nil
 	case o == nil:
 		r.Ledger.Forget(key)
+		r.Traces.Forget(key)
 		return reconcile.Result{}, nil
 	case !propagated(r.Host, run, key), o.Deleting && !slices.Contains(o.Finalizers, federated.Finalizer):
 		return reconcile.Result{}, nil
@@ -88,13 +91,17 @@ func (r *Reporter) Reconcile(ctx context.Context, key engine.ObjectKey) (reconci
 // letGo removes the finalizer.
 func (r *Reporter) letGo(ctx context.Context, run *engine.Running, key engine.ObjectKey, o *federated.Object) (reconcile.Result, error) {
 	rest := slices.DeleteFunc(slices.Clone(o.Finalizers), func(f string) bool { return f == federated.Finalizer })
-	switch err := r.Host.SetFinalizers(ctx, run, o, rest); {
+	began := r.Traces.Now()
+	err := r.Host.SetFinalizers(ctx, run, o, rest)
+	r.Traces.Reported(key, o, began, "let go", err)
+	switch {
 	case apierrors.IsConflict(err):
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil
 	case err != nil && !apierrors.IsNotFound(err):
 		return reconcile.Result{}, err
 	}
 	r.Ledger.Forget(key)
+	r.Traces.Settled(key, o, stateGone)
 	return reconcile.Result{}, nil
 }
 
@@ -108,14 +115,23 @@ func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.O
 		Now: now.UTC().Format(time.RFC3339), Policy: v.policy, Kind: run.Target.Kind,
 	})
 	if changed {
-		switch err := r.Host.SetStatus(ctx, run, v.object, status); {
+		began := r.Traces.Now()
+		err := r.Host.SetStatus(ctx, run, v.object, status)
+		r.Traces.Reported(key, v.object, began, "report", err)
+		switch {
 		case apierrors.IsConflict(err):
 			return reconcile.Result{RequeueAfter: conflictDelay}, nil
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return reconcile.Result{}, err
 		}
+		r.Metrics.reported(key.Type, r.Ledger.Waiting(key, r.Clock.Now()))
 		log.FromContext(ctx).V(1).Info("Reported on a federated object", "generation", v.object.Generation)
+	}
+	state := stateOf(v, status.Summary)
+	r.Ledger.Noted(key, state)
+	if !v.pending && !v.object.Deleting {
+		r.Traces.Settled(key, v.object, state)
 	}
 	r.Ledger.Reported(key, now, changed)
 	if v.busy {
@@ -211,24 +227,32 @@ func (r *Reporter) view(ctx context.Context, run *engine.Running, key engine.Obj
 	return v, 0, nil
 }
 
-// unreached names the clusters that the object is placed on by name and does not reach, because they are somebody else's.
+// unreached names the clusters that the object is placed on by name and does not reach, because they are somebody else's, and
+// the cells that are on such a cluster, or in what may be somebody else's namespace there.
 func (r *Reporter) unreached(o *federated.Object, eligible []Topology) string {
 	// Of other namespaces' cells nothing is told, not even that they are there.
 	candidates := r.Host.Topologies(o.Namespace)
-	var names []string
-	for _, name := range o.Placement.Clusters {
-		there := slices.ContainsFunc(candidates, func(t Topology) bool { return t.Name == name })
+	var clusters, cells []string
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(o.Placement.Clusters))) {
+		at := slices.IndexFunc(candidates, func(t Topology) bool { return t.Name == name })
 		reached := slices.ContainsFunc(eligible, func(t Topology) bool { return t.Name == name })
-		if there && !reached && !slices.Contains(names, name) {
-			names = append(names, name)
+		switch {
+		case at < 0, reached:
+		case candidates[at].View != nil:
+			cells = append(cells, name)
+		default:
+			clusters = append(clusters, name)
 		}
 	}
-	if len(names) == 0 {
-		return ""
+	var notes []string
+	if len(clusters) > 0 {
+		notes = append(notes, fmt.Sprintf("not reached, because they do not carry the tenant and the workspace group of the namespace: %s; a physical cluster with the label %s: \"true\" serves everybody",
+			strings.Join(clusters, ", "), v1alpha1.SharedLabel))
 	}
-	slices.Sort(names)
-	return fmt.Sprintf("not reached, because they do not carry the tenant and the workspace group of the namespace: %s; a physical cluster with the label %s: \"true\" serves everybody",
-		strings.Join(names, ", "), v1alpha1.SharedLabel)
+	if len(cells) > 0 {
+		notes = append(notes, fmt.Sprintf("not reached, because these cells are not served: %s; the condition Ready of their Cells says why", strings.Join(cells, ", ")))
+	}
+	return joined(notes...)
 }
 
 func joined(notes ...string) string {

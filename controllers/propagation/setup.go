@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,6 +27,7 @@ import (
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/member"
+	"github.com/cellfed/cellfed/internal/tracing"
 )
 
 // Options are what the push reconciler needs.
@@ -39,6 +42,8 @@ type Options struct {
 	MemberTimeout time.Duration
 	// MemberWorkers is how many objects are written to a member at a time; zero means the engine's default.
 	MemberWorkers int
+	// Tracer records what is done for federated objects. Nil records nothing.
+	Tracer *tracing.Tracer
 }
 
 // What the push reconciler needs on the types that are known beforehand. Federated objects, their status and finalizers it
@@ -59,36 +64,44 @@ func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *membe
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the push reconciler: make a dynamic client: %w", err)
 	}
-	log := mgr.GetLogger().WithName("propagation")
+	log, realClock := mgr.GetLogger().WithName("propagation"), clock.RealClock{}
 	ledger, registry, observer := NewLedger(), &registry{}, &observer{}
 	clusters := member.NewClusters(options.Pool, member.Options{
 		QPS: options.MemberQPS, Timeout: options.MemberTimeout, Log: log,
 		OnEvent: observer.event, OnSynced: observer.synced, OnHealthy: observer.health, OnUnhealthy: observer.health,
 	})
-	metrics, err := NewMetrics(metrics.Registry)
+	measures, err := NewMetrics(metrics.Registry)
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
 	}
+	traces := NewTraces(options.Tracer, ledger)
 	planner, propagator, reporter := &Planner{}, &Propagator{}, &Reporter{}
 	e := engine.New(engine.Options{
 		Client: dynamicClient, Members: clusters, MemberWorkers: options.MemberWorkers, Log: log,
 		Reconcilers: engine.Reconcilers{Plan: planner, Propagate: propagator, Report: reporter},
-		Stopped:     ledger.ForgetType,
+		Changed:     func(key engine.ObjectKey, generation int64) { ledger.Changed(key, generation, realClock.Now()) },
+		Stopped:     func(name string) { ledger.ForgetType(name); measures.forgetType(name); traces.ForgetType(name) },
 	})
 	observer.engine, observer.members = e, clusters
 	host := &hostCluster{client: mgr.GetClient(), dynamic: dynamicClient, engine: e, namespace: options.KubeFedNamespace, registry: registry}
-	realClock := clock.RealClock{}
 	events := &Events{Recorder: mgr.GetEventRecorder("cellfed-propagation")}
-	*planner = Planner{Host: host, Members: clusters, Queues: e, Ledger: ledger}
-	*propagator = Propagator{Host: host, Members: &measured{clusters, metrics}, Queues: e, Ledger: ledger, Events: events, Clock: realClock}
-	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Clock: realClock, Busy: (*engine.Running).Busy,
+	var written Members = &measured{clusters, measures}
+	if traces != nil {
+		written = &traced{written}
+	}
+	*planner = Planner{Host: host, Members: clusters, Queues: e, Ledger: ledger, Traces: traces}
+	*propagator = Propagator{Host: host, Members: written, Queues: e, Ledger: ledger, Events: events, Metrics: measures, Traces: traces, Clock: realClock}
+	*reporter = Reporter{Host: host, Members: clusters, Queues: e, Ledger: ledger, Metrics: measures, Traces: traces, Clock: realClock, Busy: (*engine.Running).Busy,
 		Settle: defaultSettle, Gap: defaultGap, Yield: defaultYield}
 	topologies := &Topologies{
 		client: mgr.GetClient(), namespace: options.KubeFedNamespace, registry: registry, engine: e,
-		members: &keeper{reader: mgr.GetClient(), clusters: clusters}, joined: map[string]bool{},
+		members: &keeper{reader: mgr.GetClient(), clusters: clusters, metrics: measures}, joined: map[string]bool{},
 		look: observer.look,
 	}
-	if err := errors.Join(mgr.Add(e), mgr.Add(&closer{clusters}), setupTopologies(mgr, topologies, func(namespace string) { observer.lookNamespace(host, namespace) })); err != nil {
+	for _, c := range []prometheus.Collector{&ledgerCollector{ledger, realClock}, e.Collector(), clusters.Collector()} {
+		err = errors.Join(err, metrics.Registry.Register(c))
+	}
+	if err := errors.Join(err, mgr.Add(e), mgr.Add(&closer{clusters}), mgr.Add(manager.RunnableFunc(host.remember)), setupTopologies(mgr, topologies, func(namespace string) { observer.lookNamespace(host, namespace) })); err != nil {
 		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
 	}
 	return e, clusters, nil
@@ -125,28 +138,32 @@ func setupTopologies(mgr ctrl.Manager, r *Topologies, look func(namespace string
 		Complete(r)
 }
 
-// namespaceLabels looks again at the objects of a Namespace whose labels have changed: they say whose it is.
+// namespaceLabels looks again at the objects of a Namespace whose labels have changed: they say whose it is. So do they to the
+// cells that have a namespace of that name in their members, which makes these another topology.
 type namespaceLabels struct {
 	engine feeder
 	// look looks again at what members hold of a namespace: what it was left with while it did not reach them, nobody plans.
 	look func(namespace string)
 }
 
-func (h *namespaceLabels) Create(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (h *namespaceLabels) Create(_ context.Context, e event.CreateEvent, topologies workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	if !e.IsInInitialList {
 		h.engine.PlanAll("", e.Object.GetName(), engine.PriorityChange)
 		h.look(e.Object.GetName())
+		topologies.Add(reconcile.Request{})
 	}
 }
 
-func (h *namespaceLabels) Update(_ context.Context, e event.UpdateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (h *namespaceLabels) Update(_ context.Context, e event.UpdateEvent, topologies workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	if !maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels()) {
 		h.engine.PlanAll("", e.ObjectNew.GetName(), engine.PriorityChange)
 		h.look(e.ObjectNew.GetName())
+		topologies.Add(reconcile.Request{})
 	}
 }
 
-func (h *namespaceLabels) Delete(context.Context, event.DeleteEvent, workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (h *namespaceLabels) Delete(_ context.Context, _ event.DeleteEvent, topologies workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	topologies.Add(reconcile.Request{})
 }
 
 func (h *namespaceLabels) Generic(context.Context, event.GenericEvent, workqueue.TypedRateLimitingInterface[reconcile.Request]) {

@@ -18,6 +18,7 @@ import (
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/facade/mapping"
+	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
@@ -66,16 +67,37 @@ func (r *Topologies) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	if err := r.namespaces(ctx); err != nil {
 		return reconcile.Result{}, err
 	}
-	next := topologiesOf(clusters.Items, cells.Items)
+	namesakes, err := r.namesakes(ctx, cells.Items)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	next := topologiesOf(clusters.Items, cells.Items, namesakes)
 	r.replan(ctx, r.registry.replace(next))
 	return reconcile.Result{}, nil
+}
+
+// namesakes returns what the host has under the names of the cells' target namespaces.
+func (r *Topologies) namesakes(ctx context.Context, cells []v1alpha1.Cell) (map[string]scope.Namesake, error) {
+	all := make(map[string]scope.Namesake, len(cells))
+	for i := range cells {
+		target := cells[i].TargetNamespace()
+		if _, known := all[target]; known {
+			continue
+		}
+		namesake, err := inventory.Namesake(ctx, r.client, r.namespace, target)
+		if err != nil {
+			return nil, err
+		}
+		all[target] = namesake
+	}
+	return all, nil
 }
 
 // join gives every physical cluster a connection and a queue, and takes both from those that are gone.
 func (r *Topologies) join(ctx context.Context, clusters []fedv1b1.KubeFedCluster) error {
 	gone := maps.Clone(r.joined)
 	for i := range clusters {
-		if standsForCell(&clusters[i]) || !clusters[i].DeletionTimestamp.IsZero() {
+		if topology.StandsForCell(clusters[i].Labels) || !clusters[i].DeletionTimestamp.IsZero() {
 			continue
 		}
 		name := clusters[i].Name
@@ -165,11 +187,12 @@ func (r *registry) replace(next []Topology) []Topology {
 	return changed
 }
 
-// topologiesOf is a pure function: KubeFedClusters and Cells, to the topologies that they are, ordered by name.
-func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []Topology {
+// topologiesOf is a pure function: KubeFedClusters and Cells, and what the host has under the names of the Cells' target
+// namespaces, to the topologies that they are, ordered by name.
+func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell, namesakes map[string]scope.Namesake) []Topology {
 	physical := map[string]*fedv1b1.KubeFedCluster{}
 	for i := range clusters {
-		if c := &clusters[i]; !standsForCell(c) {
+		if c := &clusters[i]; !topology.StandsForCell(c.Labels) {
 			physical[c.Name] = c
 		}
 	}
@@ -192,6 +215,11 @@ func topologiesOf(clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []To
 	for name, cell := range byCluster {
 		if physical[name] == nil && cell.DeletionTimestamp.IsZero() {
 			all = append(all, unregistered(name, cell, physical[cell.Spec.ClusterName]))
+		}
+	}
+	for i := range all {
+		if view := all[i].View; view != nil {
+			all[i].Namesake = namesakes[view.TargetNamespace]
 		}
 	}
 	slices.SortFunc(all, func(a, b Topology) int { return cmp.Compare(a.Name, b.Name) })
@@ -229,8 +257,7 @@ func cellTopology(c *fedv1b1.KubeFedCluster, cell *v1alpha1.Cell, physical map[s
 	switch {
 	case generated == nil || generated.ObservedGeneration != cell.Generation:
 		t.Blocked = "the Cell's spec was not looked at yet"
-	case generated.Status == metav1.ConditionFalse &&
-		(generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict) || generated.Reason == string(v1alpha1.ReasonClusterOfAnotherTenant)):
+	case generated.Status == metav1.ConditionFalse && v1alpha1.ConditionReason(generated.Reason).Withholds():
 		t.Blocked = generated.Message
 	case hosting == nil:
 		t.Blocked = fmt.Sprintf("no physical KubeFedCluster is named %q", t.Member)
@@ -246,15 +273,11 @@ func memberOf(hosting *fedv1b1.KubeFedCluster) (labels map[string]string, unknow
 	return hosting.Labels, false
 }
 
-// standsForCell reports whether a KubeFedCluster is, or claims to be, that of a cell.
-func standsForCell(c *fedv1b1.KubeFedCluster) bool {
-	return c.Labels[v1alpha1.TopologyTypeLabel] != "" || c.Labels[v1alpha1.GeneratedLabel] != ""
-}
-
 // keeper is the memberKeeper over the registrations in the host.
 type keeper struct {
 	reader   client.Reader
 	clusters *member.Clusters
+	metrics  *Metrics
 }
 
 func (k *keeper) Ensure(ctx context.Context, cluster *fedv1b1.KubeFedCluster) error {
@@ -266,4 +289,7 @@ func (k *keeper) Ensure(ctx context.Context, cluster *fedv1b1.KubeFedCluster) er
 	return nil
 }
 
-func (k *keeper) Forget(name string) { k.clusters.Forget(name) }
+func (k *keeper) Forget(name string) {
+	k.clusters.Forget(name)
+	k.metrics.forgetMember(name)
+}

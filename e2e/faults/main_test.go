@@ -10,18 +10,11 @@ package faults
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/go-logr/logr"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/e2e/framework"
@@ -45,52 +38,26 @@ var suite struct {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(framework.RunSuite("CELLFED_FAULTS_DIR", func(ctx context.Context, dir string) int { return run(ctx, dir, m) }))
 }
 
-func run(m *testing.M) (code int) {
-	// What controller-runtime's clients log is no part of a story.
-	log.SetLogger(logr.Discard())
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	dir, temporary, err := directory()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer func() {
-		if temporary && code == 0 {
-			if err := os.RemoveAll(dir); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
-			return
-		}
-		fmt.Fprintf(os.Stderr, "data and logs are in %s\n", dir)
-	}()
+// run boots the environment and tells the stories.
+func run(ctx context.Context, dir string, m *testing.M) int {
 	if err := boot(ctx, dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		if suite.env != nil {
-			err = errors.Join(suite.env.Stop(context.Background()))
-			fmt.Fprintln(os.Stderr, err)
+			if err := suite.env.Stop(context.Background()); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
 		}
 		return 1
 	}
-	code = m.Run()
+	code := m.Run()
 	if err := suite.env.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	return code
-}
-
-// directory returns where data and logs go, and whether it goes away after success.
-func directory() (string, bool, error) {
-	if dir := os.Getenv("CELLFED_FAULTS_DIR"); dir != "" {
-		dir, err := filepath.Abs(dir)
-		return dir, false, err
-	}
-	dir, err := os.MkdirTemp("", "cellfed-faults-")
-	return dir, true, err
 }
 
 // boot starts the clusters, hands the types over to cellfed, and releases for the first time.

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	cellfedv1alpha1 "github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/controllers/admission"
 )
 
 const (
@@ -23,9 +24,9 @@ const (
 	namePrefix = "cellfed-"
 
 	// MutatingConfiguration is the name of cellfed's MutatingWebhookConfiguration.
-	MutatingConfiguration = namePrefix + "mutating"
+	MutatingConfiguration = admission.MutatingName
 	// ValidatingConfiguration is the name of cellfed's ValidatingWebhookConfiguration.
-	ValidatingConfiguration = namePrefix + "validating"
+	ValidatingConfiguration = admission.ValidatingName
 
 	// admissionTimeout bounds how long it takes that the manager fills in the CA bundle and the API server sees it.
 	admissionTimeout = time.Minute

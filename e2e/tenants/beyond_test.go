@@ -129,7 +129,8 @@ func withoutAdmission(as *propagation) []try {
 	return all
 }
 
-// cellsWithoutAdmission are the tries at cells, which the controller and the façade get to see.
+// cellsWithoutAdmission are the tries at cells, which the controller and the façade get to see, and the propagators with what
+// is placed on these.
 func cellsWithoutAdmission(as *propagation) []try {
 	held := harmless("nothing is made for it", func(r *run1) error {
 		clusters := &kubefedv1beta1.KubeFedClusterList{}
@@ -145,12 +146,32 @@ func cellsWithoutAdmission(as *propagation) []try {
 	})
 	var all []try
 	for _, one := range foreignCells(as) {
-		// What a member's namespaces are, admission alone looks at.
-		if slices.Contains(one.want.layers, byAdmission) && !strings.Contains(one.what, "own cell ") && !strings.Contains(one.what, "target that") &&
-			!strings.Contains(one.what, "target default") {
+		// What becomes of a cell that is moved is for its own group to see: the schema, or the cluster's owner, refuses it.
+		if slices.Contains(one.want.layers, byAdmission) && !strings.Contains(one.what, "own cell ") {
 			one.want = want{layers: []layer{bySchema, byServer}, admitted: held.admitted, check: held.check, either: true}
+			one.do = placing(one.do)
 			all = append(all, one)
 		}
 	}
 	return all
+}
+
+// placing makes a cell as a try does, and places something on it under both propagators.
+func placing(do func(*run1) answer) func(*run1) answer {
+	return func(r *run1) answer {
+		made := do(r)
+		if !made.succeeded() {
+			return made
+		}
+		for _, as := range both {
+			object := framework.Federated{
+				Version: v2beta1, Kind: as.kind, Namespace: acmeProd, Name: r.name + "-placed", Cells: true,
+				Placement: []string{r.name}, Template: as.template(r.name),
+			}.Object()
+			if placed := r.world.host.create(r.ctx, object); !placed.succeeded() {
+				return placed
+			}
+		}
+		return made
+	}
 }

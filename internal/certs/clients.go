@@ -95,25 +95,33 @@ func (h HostClients) lacks(object runtime.Object, ca *x509.Certificate) string {
 				config.Service = &admissionv1.ServiceReference{Namespace: s.Namespace, Name: s.Name}
 			}
 			if h.distrusts(config, ca) {
-				return "the CRD " + o.Name
+				return "the CRD " + o.Name + injected(o)
 			}
 		}
 	case *admissionv1.MutatingWebhookConfiguration:
 		for _, w := range o.Webhooks {
 			if h.distrusts(w.ClientConfig, ca) {
-				return "the webhook " + w.Name + " of the MutatingWebhookConfiguration " + o.Name
+				return "the webhook " + w.Name + " of the MutatingWebhookConfiguration " + o.Name + injected(o)
 			}
 		}
 	case *admissionv1.ValidatingWebhookConfiguration:
 		for _, w := range o.Webhooks {
 			if h.distrusts(w.ClientConfig, ca) {
-				return "the webhook " + w.Name + " of the ValidatingWebhookConfiguration " + o.Name
+				return "the webhook " + w.Name + " of the ValidatingWebhookConfiguration " + o.Name + injected(o)
 			}
 		}
 	case *kubefedv1beta1.KubeFedCluster:
 		if o.DeletionTimestamp == nil && under(h.FacadeURL, o.Spec.APIEndpoint) && !holds(o.Spec.CABundle, ca) {
 			return "the KubeFedCluster " + o.Name
 		}
+	}
+	return ""
+}
+
+// injected says, in words, that somebody else keeps the CA bundle of an object too, which is why it may never have the CA.
+func injected(object client.Object) string {
+	if by := InjectedBy(object.GetAnnotations()); by != "" {
+		return ", whose CA bundle cert-manager's injector writes (annotation " + by + ": take it off)"
 	}
 	return ""
 }

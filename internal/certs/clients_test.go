@@ -58,9 +58,14 @@ func TestHostClients(t *testing.T) {
 		object client.Object
 		want   string // what the answer names
 	}{
-		"Nobody":  {reason: "Nobody is told of a CA."},
-		"CRD":     {reason: "The API server would refuse conversions.", object: crd(&apiextensionsv1.WebhookClientConfig{Service: crdService, CABundle: former}), want: "CRD crd"},
-		"CRDURL":  {reason: "It may come by a URL.", object: crd(&apiextensionsv1.WebhookClientConfig{URL: new("https://hook:1/convert"), CABundle: former}), want: "CRD crd"},
+		"Nobody": {reason: "Nobody is told of a CA."},
+		"CRD":    {reason: "The API server would refuse conversions.", object: crd(&apiextensionsv1.WebhookClientConfig{Service: crdService, CABundle: former}), want: "CRD crd"},
+		"CRDURL": {reason: "It may come by a URL.", object: crd(&apiextensionsv1.WebhookClientConfig{URL: new("https://hook:1/convert"), CABundle: former}), want: "CRD crd"},
+		"Injected": {reason: "Somebody else may never tell it.", want: "annotation cert-manager.io/inject-ca-from",
+			object: &admissionv1.MutatingWebhookConfiguration{
+				ObjectMeta: metav1.ObjectMeta{Name: "m", Annotations: map[string]string{"cert-manager.io/inject-ca-from": "a/b"}},
+				Webhooks:   []admissionv1.MutatingWebhook{{Name: "a", ClientConfig: admissionv1.WebhookClientConfig{Service: service("webhook")}}},
+			}},
 		"CRDTold": {reason: "It has both.", object: crd(&apiextensionsv1.WebhookClientConfig{Service: crdService, CABundle: both})},
 		"CRDOther": {reason: "Another's webhook has another's CA.",
 			object: crd(&apiextensionsv1.WebhookClientConfig{URL: new("https://hook:10/convert"), CABundle: former})},

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +19,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -30,6 +33,8 @@ const (
 
 	// foreignAnnotation is on the Secrets that cert-manager keeps.
 	foreignAnnotation = "cert-manager.io/certificate-name"
+	// injectionPrefix begins the annotations by which cert-manager's CA injector keeps a CA bundle.
+	injectionPrefix = "cert-manager.io/inject-"
 
 	// attempts is how often a Rotator looks again at once, after another replica's write or its own.
 	attempts = 10
@@ -70,7 +75,6 @@ type Rotator struct {
 	successor *x509.Certificate
 	trusted   time.Time
 	lacking   string // who did not at the last look, to report each one once
-	failure   string // of the last look, to report each one once
 }
 
 // NewRotator reads the Secret and makes or renews what is to be made or renewed, so that there is something to serve and
@@ -111,6 +115,7 @@ func (r *Rotator) Start(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
+		var failed failure
 		ticker := time.NewTicker(r.options.Interval)
 		defer ticker.Stop()
 		for {
@@ -120,7 +125,9 @@ func (r *Rotator) Start(ctx context.Context) error {
 			case <-ticker.C:
 			case <-changes:
 			}
-			r.report(ctx, r.ensure(ctx))
+			if err := r.ensure(ctx); failed.news(ctx, err) {
+				logger(ctx).Error(err, "Kept the certificates that were there before", "secret", r.options.Secret)
+			}
 		}
 	})
 	return group.Wait()
@@ -128,12 +135,14 @@ func (r *Rotator) Start(ctx context.Context) error {
 
 // watch says when the Secret may have changed.
 func (r *Rotator) watch(ctx context.Context, changes chan<- struct{}) {
+	var failed failure
 	secret := r.options.Secret
 	for ctx.Err() == nil {
 		w, err := r.client.Watch(ctx, &corev1.SecretList{}, client.InNamespace(secret.Namespace), client.MatchingFields{metav1.ObjectNameField: secret.Name})
-		if err != nil {
-			r.report(ctx, fmt.Errorf("watch the Secret %s: %w", secret, err))
-		} else {
+		if failed.news(ctx, err) {
+			logger(ctx).Error(err, "Looking at the Secret now and then, because it cannot be watched", "secret", secret, "interval", r.options.Interval)
+		}
+		if err == nil {
 			forward(ctx, w.ResultChan(), changes)
 			w.Stop()
 		}
@@ -145,7 +154,7 @@ func (r *Rotator) watch(ctx context.Context, changes chan<- struct{}) {
 }
 
 // forward makes any number of events one, until there are no more.
-func forward[E any](ctx context.Context, events <-chan E, changes chan<- struct{}) {
+func forward(ctx context.Context, events <-chan watch.Event, changes chan<- struct{}) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,18 +171,32 @@ func forward[E any](ctx context.Context, events <-chan E, changes chan<- struct{
 	}
 }
 
-// report logs an error once for as long as it is the same.
-func (r *Rotator) report(ctx context.Context, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// failure is the last error of something that is tried again and again, so that each is told once.
+type failure string
+
+// news reports whether the error is another one than that of the last try. What fails because the context ends is none.
+func (f *failure) news(ctx context.Context, err error) bool {
+	before := *f
 	if err == nil {
-		r.failure = ""
-		return
+		*f = ""
+		return false
 	}
-	if failure := err.Error(); ctx.Err() == nil && failure != r.failure {
-		r.failure = failure
-		logger(ctx).Error(err, "Kept the certificates that were there before", "secret", r.options.Secret)
+	if ctx.Err() != nil {
+		return false
 	}
+	*f = failure(err.Error())
+	return *f != before
+}
+
+// InjectedBy returns the annotation, "" if there is none, by which cert-manager's CA injector keeps a CA bundle in an object with
+// these annotations: the manager, which keeps its own there, and the injector would undo each other's writes.
+func InjectedBy(annotations map[string]string) string {
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		if strings.HasPrefix(key, injectionPrefix) {
+			return key
+		}
+	}
+	return ""
 }
 
 func logger(ctx context.Context) logr.Logger { return log.FromContext(ctx).WithName("certs") }

@@ -49,10 +49,11 @@ type world struct {
 	refuse atomic.Bool
 	// looks counts the reads of the Secret.
 	looks atomic.Int64
-	// watches counts the watches that were opened.
-	watches atomic.Int64
-	logged  *syncBuffer
-	ctx     context.Context
+	// watches counts the watches that were asked for, and refuseWatch makes them fail.
+	watches     atomic.Int64
+	refuseWatch atomic.Bool
+	logged      *syncBuffer
+	ctx         context.Context
 }
 
 type syncBuffer struct {
@@ -91,6 +92,9 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		},
 		Watch: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) (watch.Interface, error) {
 			defer w.watches.Add(1)
+			if w.refuseWatch.Load() {
+				return nil, refused{}
+			}
 			return c.Watch(ctx, list, opts...)
 		},
 	}).Build()

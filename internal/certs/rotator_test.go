@@ -243,6 +243,31 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestForeignLater: a Secret that comes to be cert-manager's while the manager runs is not written any more. What was served is
+// served, and it is said once.
+func TestForeignLater(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica(w.options())
+	before := served(t, r)
+	theirs := w.secret()
+	theirs.Annotations = map[string]string{"cert-manager.io/certificate-name": "serving-cert"}
+	if err := w.c.Update(w.ctx, theirs); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(25 * time.Minute)
+	w.run(r)
+	w.rest(2)
+	if !bytes.Equal(served(t, r).Raw, before.Raw) {
+		t.Error("another certificate is served")
+	}
+	if diff := cmp.Diff(theirs.Data, w.secret().Data); diff != "" {
+		t.Errorf("the Secret was written: %s", diff)
+	}
+	if n := strings.Count(w.logged.String(), "serving-cert"); n != 1 {
+		t.Errorf("it was told %d times that it is cert-manager's:\n%s", n, w.logged)
+	}
+}
+
 // TestWatch: a change is seen at once, not at the next look.
 func TestWatch(t *testing.T) {
 	w := newWorld(t)
@@ -274,4 +299,31 @@ func TestAway(t *testing.T) {
 	}
 	w.refuse.Store(false)
 	poll(t, "the renewal", func() bool { return !bytes.Equal(served(t, r).Raw, before.Raw) })
+}
+
+// TestWatchRefused: a watch that is refused again and again is told of once, whatever becomes of the reads meanwhile.
+func TestWatchRefused(t *testing.T) {
+	w := newWorld(t)
+	w.refuseWatch.Store(true)
+	w.run(w.replica(w.options()))
+	refusals := func() int { return strings.Count(w.logged.String(), "because it cannot be watched") }
+	await := func(what string, watches int64) {
+		t.Helper()
+		until := w.watches.Load() + watches
+		poll(t, what, func() bool { return w.watches.Load() >= until })
+	}
+	await("a watch that is tried again", 3)
+	if n := refusals(); n != 1 {
+		t.Errorf("it was told %d times that the watch is refused:\n%s", n, w.logged)
+	}
+	w.refuse.Store(true)
+	poll(t, "the news that the Secret cannot be read", func() bool {
+		return strings.Contains(w.logged.String(), "Kept the certificates that were there before")
+	})
+	w.refuse.Store(false)
+	w.rest(1)
+	await("a watch that is tried again", 2)
+	if n := refusals(); n != 1 {
+		t.Errorf("after the Secret could not be read it was told %d times that the watch is refused:\n%s", n, w.logged)
+	}
 }

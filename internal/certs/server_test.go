@@ -2,7 +2,6 @@ package certs_test
 
 import (
 	"bytes"
-	"context"
 	"testing"
 	"time"
 
@@ -16,15 +15,7 @@ import (
 // TestServer has two replicas share a Secret in a real API server, which they only learn of by their watches.
 func TestServer(t *testing.T) {
 	ctx := t.Context()
-	host, err := framework.StartCluster(ctx, framework.Options{Name: "certs", Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := host.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	host := framework.RunCluster(t, framework.Options{})
 	if err := host.CreateNamespace(ctx, secretKey.Namespace, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -9,16 +9,21 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-// Source is where the manager's certificates come from. It is a manager's Runnable that every replica runs, and it can
-// be asked before it is started. A Watcher and a Rotator are sources.
-type Source interface {
-	// GetCertificate returns the serving certificate, for a tls.Config.
-	GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
+// CABundle is what the manager's clients are to trust.
+type CABundle interface {
 	// Bundle returns the CA certificates that clients must trust, in PEM. It is never empty, and not to be written to.
 	Bundle() []byte
 	// Changes returns a new channel that gets an event, without an object, after each change of the bundle. Changes
 	// that are not received in time become one. It is never closed. It must be called before the source is started.
 	Changes() <-chan event.GenericEvent
+}
+
+// Source is where the manager's certificates come from. It is a manager's Runnable that every replica runs, and it can
+// be asked before it is started. A Watcher and a Rotator are sources.
+type Source interface {
+	// GetCertificate returns the serving certificate, for a tls.Config.
+	GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
+	CABundle
 	// Start follows the certificates until the context is done.
 	Start(ctx context.Context) error
 	// NeedLeaderElection says that every replica follows them.

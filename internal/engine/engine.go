@@ -60,6 +60,8 @@ type Options struct {
 	PlanWorkers, ReportWorkers int
 	// MemberWorkers is how many objects are written to a member at a time; zero means 32.
 	MemberWorkers int
+	// Changed, unless it is nil, is told of each change of a federated object that the watch brings.
+	Changed func(key ObjectKey, generation int64)
 	// Stopped, unless it is nil, is told the name of each type that has stopped.
 	Stopped func(name string)
 	// Log is the log.
@@ -171,6 +173,7 @@ func (e *Engine) start(r *Running) error {
 			r.plan.add(PriorityResync, o)
 		case Specified:
 			r.changes.note(time.Now())
+			e.changed(r, o)
 			r.plan.add(PriorityChange, o)
 		case Gone:
 			r.plan.add(PriorityChange, o)

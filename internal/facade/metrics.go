@@ -25,9 +25,12 @@ func newMetrics() *metrics {
 			Help: "Requests to façades of cells, by verb and status code.",
 		}, []string{"verb", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "cellfed_facade_request_duration_seconds",
-			Help:    "How long requests to façades of cells took, watches excepted.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			Name:                            "cellfed_facade_request_duration_seconds",
+			Help:                            "How long requests to façades of cells took, watches excepted.",
+			Buckets:                         []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+			NativeHistogramBucketFactor:     1.1,
+			NativeHistogramMaxBucketNumber:  100,
+			NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"verb"}),
 		watches: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cellfed_facade_watches",

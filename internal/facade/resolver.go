@@ -14,8 +14,10 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/facade/mapping"
+	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/scope"
+	"github.com/cellfed/cellfed/internal/topology"
 )
 
 // tokenIndex is the index of Secrets by the cell that they hold a façade token of.
@@ -116,15 +118,14 @@ func servable(object *v1alpha1.Cell) error {
 	switch {
 	case generated == nil || generated.ObservedGeneration != object.Generation:
 		return &UnavailableError{Message: "the controller has not looked yet at what the Cell's spec says now"}
-	case generated.Status == metav1.ConditionFalse &&
-		(generated.Reason == string(v1alpha1.ReasonTargetNamespaceConflict) || generated.Reason == string(v1alpha1.ReasonClusterOfAnotherTenant)):
+	case generated.Status == metav1.ConditionFalse && v1alpha1.ConditionReason(generated.Reason).Withholds():
 		return &UnavailableError{Message: generated.Message}
 	}
 	return nil
 }
 
-// opens returns why a physical cluster does not host the cell. The controller says so too, but only after it has looked:
-// no request may reach a cluster that has become another tenant's in the meantime.
+// opens returns why a physical cluster does not host the cell, or not in its target namespace. The controller says so too,
+// but only after it has looked: no request may reach a cluster or a namespace that has become another tenant's in the meantime.
 func (c *ClusterResolver) opens(ctx context.Context, object *v1alpha1.Cell, cluster *fedv1b1.KubeFedCluster) error {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
@@ -136,6 +137,16 @@ func (c *ClusterResolver) opens(ctx context.Context, object *v1alpha1.Cell, clus
 		return fmt.Errorf("read namespace %q: %w", object.Namespace, err)
 	case !scope.OpensTo(cluster.Labels, namespace.Labels):
 		return &UnavailableError{Message: scope.ClosedMessage(cluster.Name, object.Namespace, namespace.Labels)}
+	}
+	target := scope.Target{
+		Name: object.TargetNamespace(), Namespace: object.Namespace, NamespaceLabels: namespace.Labels,
+		ClusterLabels: cluster.Labels, ClusterKnown: true,
+	}
+	if target.Namesake, err = inventory.Namesake(ctx, c.Reader, c.KubeFedNamespace, target.Name); err != nil {
+		return err
+	}
+	if refusal := target.Refusal(); refusal != scope.TargetAllowed {
+		return &UnavailableError{Message: target.RefusedMessage(refusal, cluster.Name)}
 	}
 	return nil
 }
@@ -151,7 +162,7 @@ func (c *ClusterResolver) cluster(ctx context.Context, name string) (*fedv1b1.Ku
 			name, c.KubeFedNamespace)}
 	case err != nil:
 		return nil, fmt.Errorf("read KubeFedCluster %q: %w", name, err)
-	case cluster.Labels[v1alpha1.TopologyTypeLabel] != "", cluster.Labels[v1alpha1.GeneratedLabel] != "":
+	case topology.StandsForCell(cluster.Labels):
 		return nil, &UnavailableError{Message: fmt.Sprintf(
 			"KubeFedCluster %q stands for a cell: let spec.clusterName of the Cell name a physical cluster", name)}
 	}

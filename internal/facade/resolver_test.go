@@ -103,6 +103,10 @@ func TestResolve(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "hz-a-secret", Namespace: kubefed}, Data: map[string][]byte{"token": []byte("s3cret")}}
 	conflict := v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetNamespaceConflict, 1, "an older cell claims it")
 	closed := v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonClusterOfAnotherTenant, 1, "another tenant's")
+	refused := v1alpha1.NewCondition(v1alpha1.ConditionGenerated, metav1.ConditionFalse, v1alpha1.ReasonTargetOfAnotherTenant, 1, "another's namespace")
+	into := func(target string) func(*v1alpha1.Cell) {
+		return func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = target }
+	}
 	now := metav1.NewTime(time.Now())
 	owned := func(tenant string) *corev1.Namespace {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme", Labels: map[string]string{v1alpha1.TenantLabel: tenant}}}
@@ -125,8 +129,42 @@ func TestResolve(t *testing.T) {
 		},
 		"Target": {
 			reason:  "or the one that is named",
-			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Spec.TargetNamespace = "x" }), newCluster(nil), secret},
-			want:    mapping.View{Namespace: "acme", Cell: "rz", TargetNamespace: "x"},
+			objects: []client.Object{newCell(into("acme-x")), newCluster(nil), secret},
+			want:    mapping.View{Namespace: "acme", Cell: "rz", TargetNamespace: "acme-x"},
+		},
+		"TargetOnOwnCluster": {
+			reason: "on its own cluster the tenant decides", namespace: owned("acme"),
+			objects: []client.Object{newCell(into("pay")), newCluster(of(v1alpha1.TenantLabel, "acme")), secret},
+			want:    mapping.View{Namespace: "acme", Cell: "rz", TargetNamespace: "pay"},
+		},
+		"TargetOfResident": {
+			reason: "what a shared cluster holds is not known, and the controller has said nothing yet", namespace: owned("acme"),
+			objects: []client.Object{newCell(into("cert-manager")), newCluster(of(v1alpha1.SharedLabel, "true")), secret},
+			message: `may not have namespace "cert-manager"`,
+		},
+		"TargetOfResidentDeleting": {
+			reason: "a cell that is being deleted has no more rights", namespace: owned("acme"),
+			objects: []client.Object{newCell(func(c *v1alpha1.Cell) {
+				into("cert-manager")(c)
+				c.DeletionTimestamp, c.Finalizers = &now, []string{v1alpha1.CellFinalizer}
+			}), newCluster(of(v1alpha1.SharedLabel, "true")), secret},
+			message: `may not have namespace "cert-manager"`,
+		},
+		"TargetOfAnother": {
+			reason: "another tenant's Namespace has the name, and its objects go there", namespace: owned("acme"),
+			objects: []client.Object{newCell(into("acme-x")), newCluster(of(v1alpha1.SharedLabel, "true")), secret,
+				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme-x", Labels: map[string]string{v1alpha1.TenantLabel: "globex"}}}},
+			message: "another tenant",
+		},
+		"TargetOfSystem": {
+			reason: "the cluster's own namespaces are no cell's, on the tenant's own cluster too", namespace: owned("acme"),
+			objects: []client.Object{newCell(into("kube-system")), newCluster(of(v1alpha1.TenantLabel, "acme")), secret},
+			message: "the cluster's own",
+		},
+		"TargetRefused": {
+			reason: "a target that has just become the tenant's may hold an older cell", namespace: owned("acme"),
+			objects: []client.Object{newCell(func(c *v1alpha1.Cell) { c.Status.Conditions = []metav1.Condition{refused} }), newCluster(of(v1alpha1.TenantLabel, "acme")), secret},
+			message: "another's namespace",
 		},
 		"Deleting": {
 			reason: "what is placed on a cell that is being deleted must be withdrawn",

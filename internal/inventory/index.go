@@ -74,14 +74,9 @@ func federatedResource(config *fedv1b1.FederatedTypeConfig) schema.GroupResource
 }
 
 func namespaceOf(cluster *fedv1b1.KubeFedCluster) string {
-	if !StandsForCell(cluster.Labels) {
+	if !topology.StandsForCell(cluster.Labels) {
 		return physicalClusters
 	}
 	namespace, _, _ := topology.SplitCellClusterName(cluster.Name)
 	return namespace
-}
-
-// StandsForCell reports whether a KubeFedCluster with these labels is, or claims to be, that of a cell.
-func StandsForCell(labels map[string]string) bool {
-	return labels[v1alpha1.TopologyTypeLabel] != "" || labels[v1alpha1.GeneratedLabel] != ""
 }

@@ -15,6 +15,7 @@ import (
 	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/scope"
 )
 
 // Inventory looks things up. Its methods can be called from any goroutine. What they return is shared with the cache, and
@@ -54,6 +55,26 @@ func namespace(ctx context.Context, reader client.Reader, name string, options .
 		return nil, fmt.Errorf("get Namespace %q: %w", name, err)
 	}
 	return object, nil
+}
+
+// Namesake returns what the host has under the name of a cell's target namespace, as the cache has it.
+func (i *Inventory) Namesake(ctx context.Context, target string) (scope.Namesake, error) {
+	return Namesake(ctx, i.Reader, i.KubeFedNamespace, target)
+}
+
+// Namesake returns what the host has under the name of a cell's target namespace. Most of these are no Namespaces of the
+// host, so the reader should be a cache.
+func Namesake(ctx context.Context, reader client.Reader, kubeFedNamespace, target string) (scope.Namesake, error) {
+	object, err := namespace(ctx, reader, target, client.UnsafeDisableDeepCopy)
+	var known scope.Namesake
+	switch {
+	case err == nil:
+		known = scope.NamesakeOf(object.Labels)
+	case !apierrors.IsNotFound(err):
+		return known, err
+	}
+	known.KubeFed = target == kubeFedNamespace
+	return known, nil
 }
 
 // Config returns a FederatedTypeConfig, or nil if there is none of that name.

@@ -196,7 +196,7 @@ func TestTopologies(t *testing.T) {
 		}, more...)...)
 	}
 	f := inventorytest.New(t,
-		namespace("acme", v1alpha1.TenantLabel, "acme"), namespace("plain"),
+		namespace("acme", v1alpha1.TenantLabel, "acme"), namespace("plain"), namespace("acme-new", v1alpha1.TenantLabel, "evil"),
 		cluster("hz", v1alpha1.TenantLabel, "acme"), cluster("sh", v1alpha1.TenantLabel, "evil"),
 		cell("acme", "rest", "hz", "city", "hz"), generated("acme", "rest", "hz", v1alpha1.TenantLabel, "acme", "city", "hz", "theirs", "x"),
 		cell("acme", "stale", "sh", "city", "sh"), generated("acme", "stale", "hz", v1alpha1.TenantLabel, "former"),
@@ -215,6 +215,14 @@ func TestTopologies(t *testing.T) {
 			View:   &mapping.View{Namespace: "acme", Cell: name, TargetNamespace: "acme-" + name},
 		}
 	}
+	unknown := func(t scope.Topology) scope.Topology {
+		t.MemberUnknown = true
+		return t
+	}
+	known := func(t scope.Topology, namesake scope.Namesake) scope.Topology {
+		t.Namesake = namesake
+		return t
+	}
 	physical := func(name string, labels map[string]string) scope.Topology {
 		return scope.Topology{Name: name, Labels: labels, Member: name, MemberLabels: labels}
 	}
@@ -229,9 +237,9 @@ func TestTopologies(t *testing.T) {
 			reason:    "cells are what their controller will make of them, and those of other namespaces are not there",
 			namespace: "acme",
 			want: append([]scope.Topology{
-				of("cellular", "acme.rest", acme),
-				of("early", "unknown", acme),
-				of("new", "hz", acme, "city", "hz"),
+				unknown(of("cellular", "acme.rest", nil)),
+				unknown(of("early", "unknown", nil)),
+				known(of("new", "hz", acme, "city", "hz"), scope.Namesake{Exists: true, Tenant: "evil"}),
 				of("rest", "hz", acme, "city", "hz", "theirs", "x"),
 				of("stale", "sh", map[string]string{v1alpha1.TenantLabel: "evil"}, "city", "sh"),
 			}, clusters...),
@@ -248,6 +256,30 @@ func TestTopologies(t *testing.T) {
 				t.Errorf("%s: Topologies: -want +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+	if f.Requests() != 0 {
+		t.Errorf("%d requests were made", f.Requests())
+	}
+}
+
+func TestNamesake(t *testing.T) {
+	f := inventorytest.New(t, namespace("acme", v1alpha1.TenantLabel, "acme", v1alpha1.WorkspaceGroupLabel, "prod"), namespace("plain"))
+	for name, tc := range map[string]struct {
+		reason string
+		want   scope.Namesake
+	}{
+		"acme":                         {"a tenant's Namespace", scope.Namesake{Exists: true, Tenant: "acme", WorkspaceGroup: "prod"}},
+		"plain":                        {"nobody's is one, too", scope.Namesake{Exists: true}},
+		"acme-a":                       {"there is none", scope.Namesake{}},
+		inventorytest.KubeFedNamespace: {"KubeFed's is known by its name", scope.Namesake{KubeFed: true}},
+	} {
+		got, err := f.Namesake(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s: %s: -want +got:\n%s", name, tc.reason, diff)
+		}
 	}
 	if f.Requests() != 0 {
 		t.Errorf("%d requests were made", f.Requests())

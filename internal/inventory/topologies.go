@@ -41,17 +41,27 @@ func (i *Inventory) Topologies(ctx context.Context, namespace string) ([]scope.T
 func (i *Inventory) TopologiesFor(ctx context.Context, namespace string, labels map[string]string) ([]scope.Topology, error) {
 	clusters, err := i.clusters(ctx, physicalClusters)
 	if err != nil || namespace == "" {
-		return Judge(nil, clusters, nil), err
+		return Judge(nil, clusters, nil, nil), err
 	}
 	cells, err := i.CellsIn(ctx, namespace)
 	if err != nil || len(cells) == 0 {
-		return Judge(nil, clusters, nil), err
+		return Judge(nil, clusters, nil, nil), err
 	}
 	generated, err := i.clusters(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
-	return Judge(labels, append(clusters, generated...), cells), nil
+	namesakes := make(map[string]scope.Namesake)
+	for j := range cells {
+		target := cells[j].TargetNamespace()
+		if _, known := namesakes[target]; known {
+			continue
+		}
+		if namesakes[target], err = i.Namesake(ctx, target); err != nil {
+			return nil, err
+		}
+	}
+	return Judge(labels, append(clusters, generated...), cells, namesakes), nil
 }
 
 // clusters returns the KubeFedClusters of the cells of a namespace, or the physical ones.
@@ -66,18 +76,18 @@ func (i *Inventory) clusters(ctx context.Context, which string) ([]fedv1b1.KubeF
 }
 
 // Judge is a pure function: KubeFedClusters, and the Cells of one namespace with the labels given, to the topologies that
-// they are.
+// they are. namesakes is what the host has under the names of the cells' target namespaces.
 //
 // A cell is judged by what is to become of it: its KubeFedCluster carries the labels that the controller of Cells gives it,
 // whether or not it has done so yet. A cell whose physical cluster is not registered is taken for one that its namespace
 // may use: nothing can be known of it, the push reconciler does nothing in it until it can, and in GitOps it may come last.
-func Judge(namespaceLabels map[string]string, clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell) []scope.Topology {
+func Judge(namespaceLabels map[string]string, clusters []fedv1b1.KubeFedCluster, cells []v1alpha1.Cell, namesakes map[string]scope.Namesake) []scope.Topology {
 	all := make([]scope.Topology, 0, len(clusters)+len(cells))
 	byName := make(map[string]*fedv1b1.KubeFedCluster, len(clusters))
 	for i := range clusters {
 		c := &clusters[i]
 		byName[c.Name] = c
-		if !StandsForCell(c.Labels) {
+		if !topology.StandsForCell(c.Labels) {
 			all = append(all, scope.Topology{Name: c.Name, Labels: c.Labels, Member: c.Name, MemberLabels: c.Labels})
 		}
 	}
@@ -85,16 +95,17 @@ func Judge(namespaceLabels map[string]string, clusters []fedv1b1.KubeFedCluster,
 		cell := &cells[i]
 		name := topology.CellClusterName(cell.Namespace, cell.Name)
 		own := byName[name]
-		if own != nil && !StandsForCell(own.Labels) {
+		if own != nil && !topology.StandsForCell(own.Labels) {
 			// Somebody registered a physical cluster under the cell's name, and has it until it is unregistered.
 			continue
 		}
 		t := scope.Topology{
-			Name: name, Labels: cellLabels(namespaceLabels, cell, own), Member: cell.Spec.ClusterName, MemberLabels: namespaceLabels,
-			View: &mapping.View{Namespace: cell.Namespace, Cell: cell.Name, TargetNamespace: cell.TargetNamespace()},
+			Name: name, Labels: cellLabels(namespaceLabels, cell, own), Member: cell.Spec.ClusterName, MemberUnknown: true,
+			View:     &mapping.View{Namespace: cell.Namespace, Cell: cell.Name, TargetNamespace: cell.TargetNamespace()},
+			Namesake: namesakes[cell.TargetNamespace()],
 		}
-		if hosting := byName[cell.Spec.ClusterName]; hosting != nil && !StandsForCell(hosting.Labels) {
-			t.MemberLabels = hosting.Labels
+		if hosting := byName[cell.Spec.ClusterName]; hosting != nil && !topology.StandsForCell(hosting.Labels) {
+			t.MemberLabels, t.MemberUnknown = hosting.Labels, false
 		}
 		all = append(all, t)
 	}

@@ -65,6 +65,7 @@ func (o *Options) complete() {
 type Clusters struct {
 	pool    *Pool
 	options Options
+	metrics *metrics
 	sharer  sharer
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -81,7 +82,7 @@ type Clusters struct {
 // NewClusters returns Clusters without a member. They use the pool's connections.
 func NewClusters(pool *Pool, options Options) *Clusters {
 	options.complete()
-	c := &Clusters{pool: pool, options: options, members: map[string]*cluster{}, targets: map[Target]struct{}{}}
+	c := &Clusters{pool: pool, options: options, metrics: newMetrics(), members: map[string]*cluster{}, targets: map[Target]struct{}{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -115,7 +116,7 @@ func (c *Clusters) Ensure(registration *fedv1b1.KubeFedCluster, secret *corev1.S
 	if now := known.current(); now != nil && now.member == m {
 		return
 	}
-	connection, err := newConnection(m, c.options.Timeout)
+	connection, err := newConnection(m, c.options.Timeout, c.metrics)
 	if err != nil {
 		known.use(nil, err.Error())
 		return
@@ -134,6 +135,7 @@ func (c *Clusters) newCluster(registration *fedv1b1.KubeFedCluster) *cluster {
 		cancel: cancel, done: make(chan struct{}), woken: make(chan struct{}, 1),
 		sick: NotAsked, watching: map[Target]*watching{},
 	}
+	c.metrics.join(m.name)
 	for t := range c.targets {
 		m.watching[t] = newWatching(m, t)
 	}
@@ -157,6 +159,7 @@ func (c *Clusters) forget(m *cluster) {
 	m.cancel()
 	<-m.done
 	c.pool.Forget(m.uid)
+	c.metrics.forget(m.name)
 }
 
 // Close ends everything and waits for it. The pool stays open.

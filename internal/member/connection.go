@@ -39,12 +39,12 @@ type connection struct {
 	limit *rate.Limiter
 }
 
-func newConnection(m *Member, wait time.Duration) (*connection, error) {
+func newConnection(m *Member, wait time.Duration, metrics *metrics) (*connection, error) {
 	c := &connection{member: m, wait: wait}
 	config := dynamic.ConfigFor(m.Config())
 	// One encoding, whatever the client library comes to prefer: answers are read as JSON here.
 	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
-	config.Transport = c
+	config.Transport = counted{c, metrics}
 	config.WarningHandler = rest.NoWarnings{}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {

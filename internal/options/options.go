@@ -83,6 +83,9 @@ type Options struct {
 	// CertDir holds tls.crt, tls.key and ca.crt where somebody else makes them. They are read again when they change.
 	CertDir string
 
+	// Tracing says where traces go.
+	Tracing TracingOptions
+
 	// RemoveV2Beta1 takes the second version and the conversion from every federated CRD and ends, instead of running
 	// the manager. No manager may run meanwhile.
 	RemoveV2Beta1 bool
@@ -112,6 +115,8 @@ func Default() Options {
 
 		Certificates: DefaultCertificates(),
 		CertDir:      "/etc/cellfed/certs",
+
+		Tracing: DefaultTracing(),
 	}
 }
 
@@ -141,6 +146,7 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar((*string)(&o.TenantChange), "tenant-change", string(o.TenantChange), "What becomes of a change of the tenant or workspace group of a Namespace, or of a cluster, that would cut something off from clusters that hold it: Refuse or Warn.")
 	o.addCertificateFlags(fs)
 	fs.StringVar(&o.CertDir, "cert-dir", o.CertDir, "The directory that holds tls.crt, tls.key and ca.crt with --certificates=Files, read again when they change.")
+	o.addTracingFlags(fs)
 	fs.BoolVar(&o.RemoveV2Beta1, "remove-v2beta1", o.RemoveV2Beta1, "Take v2beta1 and the conversion from every federated CRD, leave upstream's CRDs behind, and end. Stop every manager first: one that runs gives all of it back. Then delete the webhook configurations cellfed-mutating and cellfed-validating.")
 }
 
@@ -209,6 +215,7 @@ func (o *Options) Validate() field.ErrorList {
 	if o.RemoveV2Beta1 {
 		return errs // Only a type that is stored in v2beta1 needs the webhook, and so the certificates.
 	}
+	errs = append(errs, o.validateTracing(flag)...)
 	return append(errs, o.validateCertificates(flag)...)
 }
 

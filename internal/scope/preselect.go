@@ -9,6 +9,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/facade/mapping"
+	"github.com/cellfed/cellfed/internal/topology"
 )
 
 // Topology is what a federated object can be placed on, and where that leads.
@@ -26,25 +27,38 @@ type Topology struct {
 	MemberUnknown bool
 	// View is the cell's part of the member. Nil stands for a physical cluster.
 	View *mapping.View
+	// Namesake is what the host has under the name of the cell's target namespace.
+	Namesake Namesake
 }
 
 // Eligible reports whether objects of a namespace may reach a topology at all. Whatever is decided later, it is decided
 // among eligible topologies alone. The namespace is empty, and has no labels, for cluster-scoped federated objects.
 //
-// A cell serves its own namespace, as long as its KubeFedCluster carries the namespace's tenant and workspace group and
-// the physical cluster, where it is known, opens to the namespace (OpensTo). A physical cluster serves the namespaces whose tenant and
+// A cell serves its own namespace, as long as its KubeFedCluster carries the namespace's tenant and workspace group, the
+// physical cluster, where it is known, opens to the namespace (OpensTo), and the target namespace is the cell's to have there
+// (Target). A physical cluster serves the namespaces whose tenant and
 // workspace group it carries, or all if it is shared. An absent label is the same as an empty one: nobody's clusters
 // serve nobody's namespaces.
 func Eligible(namespace string, namespaceLabels map[string]string, t Topology) bool {
 	if t.View != nil {
 		return namespace != "" && t.View.Namespace == namespace &&
-			sameOwner(t.Labels, namespaceLabels) && (t.MemberUnknown || OpensTo(t.MemberLabels, namespaceLabels))
+			sameOwner(t.Labels, namespaceLabels) && (t.MemberUnknown || OpensTo(t.MemberLabels, namespaceLabels)) &&
+			t.Target(namespaceLabels).Refusal() == TargetAllowed
 	}
 	// What stands for a cell leads into a cell, and without a view nobody knows into which.
-	if t.Labels[v1alpha1.TopologyTypeLabel] != "" || t.Labels[v1alpha1.GeneratedLabel] != "" {
+	if topology.StandsForCell(t.Labels) {
 		return false
 	}
 	return isShared(t.MemberLabels) || sameOwner(t.MemberLabels, namespaceLabels)
+}
+
+// Target returns the target namespace of a cell whose Namespace has the labels given. It means nothing for a physical
+// cluster.
+func (t Topology) Target(namespaceLabels map[string]string) Target {
+	return Target{
+		Name: t.View.TargetNamespace, Namespace: t.View.Namespace, NamespaceLabels: namespaceLabels, Namesake: t.Namesake,
+		ClusterLabels: t.MemberLabels, ClusterKnown: !t.MemberUnknown,
+	}
 }
 
 // Preselect returns the topologies that objects of a namespace may reach, in the order given.

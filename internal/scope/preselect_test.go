@@ -35,6 +35,12 @@ func cell(namespace, name string, labels, member map[string]string) Topology {
 	}
 }
 
+// into leads a cell into another namespace.
+func into(t Topology, target string, namesake Namesake) Topology {
+	t.View.TargetNamespace, t.Namesake = target, namesake
+	return t
+}
+
 // unknown returns a cell's topology of which nobody knows whose member it is on.
 func unknown(t Topology) Topology {
 	t.MemberUnknown = true
@@ -86,6 +92,26 @@ func TestEligible(t *testing.T) {
 		"OwnCellOnSharedCluster": {
 			reason:    "a cluster that is shared can have anybody's cells",
 			namespace: "acme-prod", labels: acme, topology: cell("acme-prod", "a", acme, owned("evil", "prod", v1alpha1.SharedLabel, "true")), want: true,
+		},
+		"OwnCellInForeignNamespace": {
+			reason:    "on a shared cluster the target namespace may be somebody's",
+			namespace: "acme-prod", labels: acme, topology: into(cell("acme-prod", "a", acme, shared), "payments", Namesake{}),
+		},
+		"OwnCellInAnyNamespaceOfOwnCluster": {
+			reason:    "on a cluster of the tenant's alone the tenant decides",
+			namespace: "acme-prod", labels: acme, topology: into(cell("acme-prod", "a", acme, acme), "payments", Namesake{}), want: true,
+		},
+		"OwnCellInForeignNamesake": {
+			reason:    "another owner's objects go there",
+			namespace: "acme-prod", labels: acme, topology: into(cell("acme-prod", "a", acme, acme), "payments", NamesakeOf(owned("evil", "prod"))),
+		},
+		"OwnCellInSystem": {
+			reason:    "no cell has the cluster's own",
+			namespace: "acme-prod", labels: acme, topology: into(cell("acme-prod", "a", acme, acme), "kube-system", Namesake{}),
+		},
+		"OwnCellOnUnknownClusterInAnyNamespace": {
+			reason:    "what the cell holds is waited for until the cluster is back",
+			namespace: "acme-prod", labels: acme, topology: unknown(into(cell("acme-prod", "a", acme, nil), "payments", Namesake{})), want: true,
 		},
 		"OtherNamespacesCell": {
 			reason:    "a cell serves no other namespace, also none of the same tenant and group",

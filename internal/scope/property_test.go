@@ -3,6 +3,7 @@ package scope
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,6 +54,10 @@ var someWorld = rapid.Custom(func(t *rapid.T) world {
 			member := rapid.SampledFrom(w.topologies[:len(someClusters)]).Draw(t, "member")
 			c := cell(namespace, name, someLabels.Draw(t, namespace+"."+name), member.Labels)
 			c.Member = member.Name
+			if rapid.IntRange(0, 3).Draw(t, "elsewhere") == 0 {
+				target := rapid.SampledFrom([]string{namespace, namespace + "x", "payments", "kube-public"}).Draw(t, "target")
+				c = into(c, target, rapid.SampledFrom([]Namesake{{}, {}, {KubeFed: true}, NamesakeOf(owned("acme", "prod")), NamesakeOf(owned("evil", ""))}).Draw(t, "namesake"))
+			}
 			if rapid.IntRange(0, 9).Draw(t, "vanished") == 0 {
 				c.MemberLabels, c.MemberUnknown = nil, true
 			}
@@ -196,6 +201,7 @@ func assertReachable(t *rapid.T, w world, topology Topology) {
 	if topology.Labels[v1alpha1.TenantLabel] != tenant || topology.Labels[v1alpha1.WorkspaceGroupLabel] != group {
 		t.Fatalf("%s is another owner's", topology.Name)
 	}
+	assertOwnTarget(t, w, topology)
 	if shared || topology.MemberUnknown {
 		return
 	}
@@ -204,6 +210,25 @@ func assertReachable(t *rapid.T, w world, topology Topology) {
 	}
 	if memberGroup := topology.MemberLabels[v1alpha1.WorkspaceGroupLabel]; memberGroup != "" && memberGroup != group {
 		t.Fatalf("%s is on another workspace group's cluster", topology.Name)
+	}
+}
+
+// assertOwnTarget says once more what keeps apart those who share a cluster.
+func assertOwnTarget(t *rapid.T, w world, topology Topology) {
+	t.Helper()
+	target, known := topology.View.TargetNamespace, topology.Namesake
+	if strings.HasPrefix(target, "kube-") || known.KubeFed {
+		t.Fatalf("%s leads into %q, which is the system's", topology.Name, target)
+	}
+	if target == w.namespace {
+		return
+	}
+	if known.Exists && known != NamesakeOf(w.labels) {
+		t.Fatalf("%s leads into %q, which is another owner's", topology.Name, target)
+	}
+	tenants := w.labels[v1alpha1.TenantLabel] != "" && topology.MemberLabels[v1alpha1.SharedLabel] != "true"
+	if !topology.MemberUnknown && !tenants && !strings.HasPrefix(target, w.namespace+"-") {
+		t.Fatalf("%s leads into %q, which may be anybody's", topology.Name, target)
 	}
 }
 

@@ -2,6 +2,8 @@ package topology
 
 import (
 	"strings"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
 )
 
 // Cell is the topology type whose names are those of the Cells in the federated object's own namespace.
@@ -33,6 +35,11 @@ func SplitCellClusterName(cluster string) (namespace, cell string, ok bool) {
 		return "", "", false
 	}
 	return namespace, cell, true
+}
+
+// StandsForCell reports whether a KubeFedCluster with these labels is, or claims to be, that of a cell.
+func StandsForCell(labels map[string]string) bool {
+	return labels[v1alpha1.TopologyTypeLabel] != "" || labels[v1alpha1.GeneratedLabel] != ""
 }
 
 func cellToCluster(namespace, name string) string {

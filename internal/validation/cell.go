@@ -6,11 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/scope"
+	"github.com/cellfed/cellfed/internal/topology"
 )
 
 // CellFacts is what surrounds a Cell. What is not known is left out.
@@ -92,37 +92,30 @@ func cellLabels(cell, old *v1alpha1.Cell) []string {
 // reserved reports whether cellfed alone decides about the label of that key on what it generates.
 func reserved(key string) bool { return strings.HasPrefix(key, "cellfed.io/") }
 
-// cellTarget refuses namespaces in members that are not the tenant's to use. What else a member holds is not known here: so on
-// a cluster that is not the tenant's own, a name must tell that it is meant for the Cell's namespace.
+// cellTarget refuses namespaces in members that are not the tenant's to use (scope.Target). The controller of Cells, the
+// façade and the propagator go by the same rule. Of a cluster that is not registered yet they wait until it is; who writes the
+// Cell is told now.
 func cellTarget(cell *v1alpha1.Cell, facts CellFacts) field.ErrorList {
-	target := cell.TargetNamespace()
-	refuse := func(format string, args ...any) field.ErrorList {
-		return field.ErrorList{field.Invalid(targetNamespacePath, target, fmt.Sprintf(format, args...)+": name a namespace of the Cell's own")}
+	target := scope.Target{
+		Name: cell.TargetNamespace(), Namespace: cell.Namespace, NamespaceLabels: facts.NamespaceLabels, ClusterKnown: facts.ClusterKnown,
 	}
-	switch {
-	case strings.HasPrefix(target, "kube-"):
-		return refuse("namespaces that begin with kube- are the cluster's own")
-	case facts.KubeFedNamespace != "" && target == facts.KubeFedNamespace:
-		return refuse("it is the namespace that KubeFed runs in")
-	case target == cell.Namespace || !facts.NamespaceKnown:
+	if facts.Target != nil {
+		target.Namesake = scope.NamesakeOf(facts.Target.Labels)
+	}
+	target.Namesake.KubeFed = facts.KubeFedNamespace != "" && target.Name == facts.KubeFedNamespace
+	if facts.Cluster != nil {
+		target.ClusterLabels = facts.Cluster.Labels
+	}
+	refusal := target.Refusal()
+	always := refusal == scope.TargetOfSystem || refusal == scope.TargetOfKubeFed
+	if refusal == scope.TargetAllowed || !always && !facts.NamespaceKnown {
 		return nil
-	case target == metav1.NamespaceDefault:
-		return refuse("what belongs to nobody is in it")
-	case facts.Target != nil && !sameOwner(facts.Target.Labels, facts.NamespaceLabels):
-		return refuse("it is the name of a Namespace of another tenant or workspace group, whose objects go there")
-	case !strings.HasPrefix(target, cell.Namespace+"-") && facts.ClusterKnown && !facts.ownCluster():
-		return field.ErrorList{field.Invalid(targetNamespacePath, target, fmt.Sprintf(
-			"cluster %q is not the tenant's alone, and the namespace may be somebody's there: leave it out, or begin it with %q",
-			cell.Spec.ClusterName, cell.Namespace+"-"))}
 	}
-	return nil
-}
-
-// ownCluster reports whether the cluster belongs to the tenant of the Cell's namespace.
-func (f *CellFacts) ownCluster() bool {
-	tenant := f.NamespaceLabels[v1alpha1.TenantLabel]
-	return tenant != "" && f.Cluster != nil && f.Cluster.Labels[v1alpha1.TenantLabel] == tenant &&
-		f.Cluster.Labels[v1alpha1.SharedLabel] != "true"
+	out := "name a namespace of the Cell's own"
+	if refusal == scope.TargetUnclear {
+		out = fmt.Sprintf("leave it out, or begin it with %q", target.OwnPrefix())
+	}
+	return field.ErrorList{field.Invalid(targetNamespacePath, target.Name, refusal.Because(cell.Spec.ClusterName)+": "+out)}
 }
 
 // sameOwner reports whether two Namespaces belong to the same tenant and workspace group. An absent label is an empty one.
@@ -169,17 +162,13 @@ func cellCluster(cell *v1alpha1.Cell, facts CellFacts) Result {
 		return Result{}
 	case facts.Cluster == nil:
 		return Result{Warnings: []string{fmt.Sprintf("spec.clusterName: no KubeFedCluster is named %q yet: the cell waits for it", name)}}
-	case facts.Cluster.standsForCell():
+	case topology.StandsForCell(facts.Cluster.Labels):
 		return refuse("it is the KubeFedCluster of a cell: name a physical cluster")
 	case facts.NamespaceKnown && !scope.OpensTo(facts.Cluster.Labels, facts.NamespaceLabels):
 		return refuse("the cluster does not serve %s: name one that carries the same labels as the Namespace, or %s: \"true\"",
 			ownerName(facts.NamespaceLabels), v1alpha1.SharedLabel)
 	}
 	return Result{}
-}
-
-func (c *Cluster) standsForCell() bool {
-	return c.Labels[v1alpha1.TopologyTypeLabel] != "" || c.Labels[v1alpha1.GeneratedLabel] != ""
 }
 
 // ownerName names whom a Namespace belongs to.

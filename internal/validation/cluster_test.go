@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,7 @@ import (
 func TestKubeFedCluster(t *testing.T) {
 	acme := []HostedCell{{Namespace: "acme", Name: "a", NamespaceLabels: tenant("acme", "prod")}, {Namespace: "acme-test", Name: "a", NamespaceLabels: tenant("acme", "test")}}
 	nobody := HostedCell{Namespace: "plain", Name: "a"}
+	inPay := HostedCell{Namespace: "acme", Name: "b", NamespaceLabels: tenant("acme", "prod"), TargetNamespace: "pay"}
 	refused := func(path, value, cells string) said {
 		return said{Errors: []string{path + `: Invalid value: "` + value + `": the change would cut ` + cells + ` off from the cluster, and nobody could reach what was released to them: ` +
 			`delete or move them first (kubectl get cells -A, column CLUSTER), or leave the label as it was, or set cellfed.io/shared: "true" for the time in which their Namespaces follow`}}
@@ -33,6 +35,11 @@ func TestKubeFedCluster(t *testing.T) {
 		"CutOffSince": {reason: "cells that had no access before lose nothing", labels: tenant("third", ""), old: tenant("evil", ""), cells: acme},
 		"OtherLabels": {reason: "labels that say nothing of tenants", labels: labeled("city", "hz", v1alpha1.TenantLabel, "acme"), old: labeled(v1alpha1.TenantLabel, "acme"), cells: acme},
 		"Generated":   {reason: "what stands for a cell is the controller's", labels: tenant("evil", ""), old: labeled(v1alpha1.TopologyTypeLabel, "cell", v1alpha1.TenantLabel, "acme"), cells: acme},
+		"SharedNow": {
+			reason: "on a shared cluster a name must tell whose it is, and to share the cluster is no way out", labels: labeled(v1alpha1.TenantLabel, "acme", v1alpha1.SharedLabel, "true"), old: tenant("acme", ""), cells: []HostedCell{inPay, acme[0]},
+			want: said{Errors: []string{strings.TrimSuffix(refused("metadata.labels[cellfed.io/shared]", "true", "1 Cell").Errors[0], `, or set cellfed.io/shared: "true" for the time in which their Namespaces follow`)}},
+		},
+		"NeverServed": {reason: "a cell that has no right to its target namespace loses nothing", labels: tenant("evil", ""), old: labeled(v1alpha1.SharedLabel, "true"), cells: []HostedCell{inPay}},
 		"Warned": {
 			reason: "an option lets it pass", labels: tenant("evil", ""), old: tenant("acme", ""), cells: acme, change: WarnTenantChange,
 			want: said{Warnings: refused("metadata.labels[cellfed.io/tenant]", "evil", "2 Cells").Errors},
@@ -62,6 +69,10 @@ func TestKubeFedClusterDeletion(t *testing.T) {
 		"One":   {reason: "a cell stands on it", cells: cells[:1], want: said{Errors: []string{`metadata.name: Invalid value: "hz": 1 Cell stands` + way}}},
 		"Closed": {
 			reason: "a tenant cannot hold up a cluster that does not serve it", cells: []HostedCell{{Namespace: "evil", Name: "a", NamespaceLabels: tenant("evil", "")}},
+			want: said{Warnings: []string{`1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`}},
+		},
+		"ForeignTarget": {
+			reason: "nor can one that asks for what is another's", cells: []HostedCell{{Namespace: "plain", Name: "a", TargetNamespace: "cert-manager"}},
 			want: said{Warnings: []string{`1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`}},
 		},
 		"Both": {

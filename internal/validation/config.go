@@ -18,8 +18,18 @@ func Config(config, old *fedv1b1.FederatedTypeConfig, policy *v1alpha1.Federated
 		return Result{}
 	}
 	var r Result
-	if config.Spec.Propagation == fedv1b1.PropagationEnabled && old.Spec.Propagation != fedv1b1.PropagationEnabled && handedOver(old, policy) {
-		r.Errors = append(r.Errors, field.Invalid(field.NewPath("spec", "propagation"), config.Spec.Propagation, "cellfed propagates the type: "+handBack(policy)))
+	if config.Spec.Propagation == fedv1b1.PropagationEnabled && old.Spec.Propagation != fedv1b1.PropagationEnabled {
+		why := ""
+		switch {
+		case handedOver(old, policy):
+			why = "cellfed propagates the type: " + handBack(policy)
+		case marked(old) && marked(config):
+			// The hand-back itself takes the mark away in the same write.
+			why = "the type is not handed back to KubeFed yet, and cellfed may still propagate it: " + handingBack(policy)
+		}
+		if why != "" {
+			r.Errors = append(r.Errors, field.Invalid(field.NewPath("spec", "propagation"), config.Spec.Propagation, why))
+		}
 	}
 	if !marked(old) {
 		return r
@@ -70,6 +80,15 @@ func handBack(policy *v1alpha1.FederatedTypePolicy) string {
 	}
 	return fmt.Sprintf("set spec.propagator of the FederatedTypePolicy %s/%s to %s, and wait until its status.propagator is %s",
 		policy.Namespace, policy.Name, v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorKubeFed)
+}
+
+// handingBack says what the hand-back of a type waits for that is to be upstream's.
+func handingBack(policy *v1alpha1.FederatedTypePolicy) string {
+	if policy == nil {
+		return handBack(nil)
+	}
+	return fmt.Sprintf("it is enabled by itself when what the condition %s of the FederatedTypePolicy %s/%s names is done; with the reason %s or %s, correct these objects",
+		v1alpha1.ConditionPropagating, policy.Namespace, policy.Name, v1alpha1.ReasonObjectsHeld, v1alpha1.ReasonObjectsUnfit)
 }
 
 // describe names an API resource.

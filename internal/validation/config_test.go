@@ -48,6 +48,9 @@ const (
 
 func TestConfig(t *testing.T) {
 	const enabled = `spec.propagation: Invalid value: "Enabled": cellfed propagates the type: ` + wayBack
+	const waiting = `spec.propagation: Invalid value: "Enabled": the type is not handed back to KubeFed yet, and cellfed may still propagate it: ` +
+		"it is enabled by itself when what the condition Propagating of the FederatedTypePolicy kubefed/configmaps names is done; " +
+		"with the reason ObjectsHeld or ObjectsUnfit, correct these objects"
 	const fixed = "it cannot be changed while the type is handed over to cellfed, which would lose what it put into the members: "
 	defaulted := func(c *fedv1b1.FederatedTypeConfig) { fedv1b1.SetFederatedTypeConfigDefaults(c) }
 	retyped := func(c *fedv1b1.FederatedTypeConfig) {
@@ -73,6 +76,22 @@ func TestConfig(t *testing.T) {
 		"HandedBackSoon":  {reason: "also before the status says so", config: newConfig(on, false), old: newConfig(off, true), policy: newPolicy(kubeed, cellfed, false)},
 		"HandedBackEmpty": {reason: "an empty propagator is KubeFed", config: newConfig(on, false), old: newConfig(off, true), policy: newPolicy("", cellfed, false)},
 		"PolicyDeleted":   {reason: "a policy that is deleted hands back", config: newConfig(on, false), old: newConfig(off, true), policy: newPolicy(cellfed, cellfed, true)},
+		"EnabledWhileHandingBack": {
+			reason: "cellfed goes on while objects keep the type from being handed back", config: newConfig(on, true), old: newConfig(off, true), policy: newPolicy(kubeed, cellfed, false), want: said{Errors: []string{waiting}},
+		},
+		"EnabledWhileDeleting": {
+			reason: "so it does when the policy is deleted", config: newConfig(on, true), old: newConfig(off, true), policy: newPolicy(cellfed, cellfed, true), want: said{Errors: []string{waiting}},
+		},
+		"EnabledWhileStopped": {
+			reason: "cellfed may take it again", config: newConfig(on, true), old: newConfig(off, true), policy: newPolicy(kubeed, "", false), want: said{Errors: []string{waiting}},
+		},
+		"EnabledWithoutPolicy": {
+			reason: "the mark says enough", config: newConfig(on, true), old: newConfig(off, true), want: said{Errors: []string{
+				`spec.propagation: Invalid value: "Enabled": the type is not handed back to KubeFed yet, and cellfed may still propagate it: ` +
+					"wait until it was handed back to KubeFed, which takes away the annotation cellfed.io/handed-over"}},
+		},
+		"EnabledAlready":  {reason: "what was enabled before is not enabled now", config: newConfig(on, true, defaulted), old: newConfig(on, true), policy: newPolicy(kubeed, cellfed, false)},
+		"MarkedMeanwhile": {reason: "what is enabled without the mark is upstream's", config: newConfig(on, true), old: newConfig(off, false), policy: newPolicy(kubeed, kubeed, false)},
 		"PolicyGone":      {reason: "without a policy the type is upstream's", config: newConfig(on, false), old: newConfig(off, true)},
 		"Disabled":        {reason: "the hand-over disables it", config: newConfig(off, true), old: newConfig(on, false), policy: newPolicy(cellfed, kubeed, false)},
 		"Retyped":         {reason: "upstream's types are upstream's business", config: newConfig(on, false, retyped), old: newConfig(on, false), policy: newPolicy(kubeed, kubeed, false)},

@@ -66,6 +66,8 @@ type checker struct {
 	typ topology.Type
 	// unusable says that nothing can be made of the template.
 	unusable bool
+	// handingBack says that the object is stored, and judged for a KubeFed that does not have its type yet.
+	handingBack bool
 
 	violations []violation
 	warnings   []string
@@ -211,8 +213,33 @@ func (c *checker) version() string {
 	return federated.V1Beta1
 }
 
+// propagates reports whether p propagates the object. What nobody federates is KubeFed's in a tenant's namespace: it is from
+// the moment that the kind has a FederatedTypeConfig, and nobody judges again then what is stored.
 func (c *checker) propagates(p v1alpha1.Propagator) bool {
-	return c.facts.Type != nil && c.facts.Type.Propagator == p
+	if c.facts.Type != nil {
+		return c.facts.Type.Propagator == p
+	}
+	owner, known := c.owner()
+	return p == v1alpha1.PropagatorKubeFed && known && hasOwner(owner)
+}
+
+// kubeFed is how errors name KubeFed where it propagates the object, or would.
+func (c *checker) kubeFed() string {
+	switch {
+	case c.handingBack:
+		return "KubeFed, which the type is to be handed back to,"
+	case c.facts.Type == nil:
+		return "KubeFed, which propagates the type once it has a FederatedTypeConfig,"
+	}
+	return "KubeFed, which propagates this type,"
+}
+
+// orCellfed is the way out that is left where KubeFed cannot do what is asked.
+func (c *checker) orCellfed() string {
+	if c.handingBack {
+		return "or leave the type to cellfed"
+	}
+	return "or hand the type over to cellfed (a FederatedTypePolicy)"
 }
 
 // clusterScoped reports whether what is propagated is known to be in no namespace.

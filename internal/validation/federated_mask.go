@@ -74,11 +74,11 @@ func (c *checker) holding(before *checker) map[string]bool {
 
 // obeyed has a mask hold nothing back where KubeFed propagates: it knows no masks.
 func (c *checker) obeyed(a at, holding map[string]bool) {
-	const wayOut = "or hand the type over to cellfed (a FederatedTypePolicy), which obeys masks"
+	wayOut := c.orCellfed() + ", which obeys masks"
 	p := c.o.Placement
 	if p.Clusters == nil && p.Selector != nil {
-		why := fmt.Sprintf("KubeFed, which propagates this type, knows no mask and writes to all that spec.placement.%s selects: remove the mask, or name in spec.placement.%s what the mask names, %s",
-			c.selector, c.list, wayOut)
+		why := fmt.Sprintf("%s knows no mask and writes to all that spec.placement.%s selects: remove the mask, or name in spec.placement.%s what the mask names, %s",
+			c.kubeFed(), c.selector, c.list, wayOut)
 		c.add(a, field.Invalid(a.path, c.spec["placementMask"], why), p.Selector)
 		return
 	}
@@ -90,7 +90,7 @@ func (c *checker) obeyed(a at, holding map[string]bool) {
 		delete(held, cluster)
 	}
 	if held := slices.Sorted(maps.Keys(held)); len(held) > 0 {
-		why := fmt.Sprintf("KubeFed, which propagates this type, knows no mask and changes %s too: remove the mask, or name them in it, %s", some(c.names(held)), wayOut)
+		why := fmt.Sprintf("%s knows no mask and changes %s too: remove the mask, or name them in it, %s", c.kubeFed(), some(c.names(held)), wayOut)
 		c.add(a, field.Invalid(a.path, c.spec["placementMask"], why), held)
 	}
 }
@@ -144,7 +144,7 @@ func FederatedDeletion(object *unstructured.Unstructured, facts Facts) []string 
 	}
 	if c.propagates(v1alpha1.PropagatorKubeFed) {
 		if held := c.held(); len(held) > 0 {
-			c.warn(in("spec", "placementMask"), "KubeFed, which propagates this type, knows no mask: the deletion reaches %s too", some(c.names(held)))
+			c.warn(in("spec", "placementMask"), "%s knows no mask: the deletion reaches %s too", c.kubeFed(), some(c.names(held)))
 		}
 		return c.warnings
 	}

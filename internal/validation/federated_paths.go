@@ -85,7 +85,7 @@ func (c *checker) stands(a at, collection string, tokens []string, path string, 
 	if collection == labelsField || len(tokens) < 3 || !c.propagates(v1alpha1.PropagatorKubeFed) || seen["/metadata/"+collection] {
 		return
 	}
-	c.invalid(a.child("path"), path, "KubeFed, which propagates this type, finds no %s there to change: add the whole of /metadata/%s instead", collection, collection)
+	c.invalid(a.child("path"), path, "%s finds no %s there to change: add the whole of /metadata/%s instead", c.kubeFed(), collection, collection)
 }
 
 // owners says what becomes of an object with owners, and refuses to hold up the deletion of what may be somebody else's: a

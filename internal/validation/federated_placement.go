@@ -181,8 +181,8 @@ func (c *checker) unknown(a at, cluster string) {
 	case own:
 		c.warn(a, "there is no Cell %q in namespace %q yet: nothing is placed there before it is created", cell, namespace)
 	case c.propagates(v1alpha1.PropagatorKubeFed) && hasOwner(owner):
-		c.invalid(a, c.name(cluster), "there is no such KubeFedCluster that namespace %q may reach, and KubeFed, which propagates this type, would not ask whose it is when it joins: "+
-			"have it joined first, or hand the type over to cellfed (a FederatedTypePolicy)", c.o.Namespace)
+		c.invalid(a, c.name(cluster), "there is no such KubeFedCluster that namespace %q may reach, and %s would not ask whose it is when it joins: "+
+			"have it joined first, %s", c.o.Namespace, c.kubeFed(), c.orCellfed())
 	default:
 		c.warn(a, "there is no KubeFedCluster %q that namespace %q could reach yet: nothing is placed there before it joins", cluster, c.o.Namespace)
 	}

@@ -114,7 +114,8 @@ func (c *checker) reachSelected(a at) {
 		return
 	}
 	if hasOwner(owner) && c.propagates(v1alpha1.PropagatorKubeFed) && !c.pinned(owner) {
-		c.invalid(a, c.o.Placement.Selector, "KubeFed, which propagates this type, knows no tenants, and would place the object on other tenants' clusters as they join: add %s, or name clusters, or hand the type over to cellfed (a FederatedTypePolicy)", pins(owner))
+		c.invalid(a, c.o.Placement.Selector, "%s knows no tenants, and would place the object on other tenants' clusters as they join: add %s, or name clusters, %s",
+			c.kubeFed(), pins(owner), c.orCellfed())
 		return
 	}
 	selects, err := c.o.Placement.Matcher()

@@ -127,8 +127,8 @@ func (c *checker) templateAnnotation(a at, key string, value any) {
 	case strings.HasPrefix(key, reservedPrefix):
 		c.invalid(a, value, "cellfed alone writes %s annotations: take it out", reservedPrefix)
 	case c.propagates(v1alpha1.PropagatorKubeFed):
-		c.invalid(a, value, "KubeFed, which propagates this type, does not propagate annotations of the template: set it by overrides (op add, path /metadata/annotations), "+
-			"or hand the type over to cellfed by a FederatedTypePolicy that has it in propagatingAnnotations")
+		c.invalid(a, value, "%s does not propagate annotations of the template: set it by overrides (op add, path /metadata/annotations), "+
+			"%s, with the annotation in propagatingAnnotations", c.kubeFed(), c.orCellfed())
 	case c.propagates(v1alpha1.PropagatorCellfed) && !c.facts.Type.Annotations.Propagates(key):
 		c.warn(a, "is not propagated: no glob in spec.propagatingAnnotations of the FederatedTypePolicy %q matches it; an override can set it", c.facts.Type.Name)
 	}

@@ -26,8 +26,8 @@ type NamespaceFacts struct {
 	// federated objects of the namespace.
 	Before, After []scope.Topology
 	Objects       []Placed
-	// Claimants are the Cells of other namespaces that have the namespace of this name in their members. They are needed
-	// where the Namespace is created, or its owner changes.
+	// Claimants are the Cells of other namespaces that have, or ask for, the namespace of this name in their members, and their
+	// clusters. They are needed where the Namespace is created, or its owner changes.
 	Claimants []HostedCell
 	// Change is what becomes of a change of owner that would cut objects off.
 	Change TenantChange
@@ -90,11 +90,19 @@ func maskDefault(namespace Metadata, old *Metadata) field.ErrorList {
 }
 
 // foreignCells refuses that a Namespace comes to an owner while another's cell has the namespace of that name in a member,
-// where the objects of the Namespace go too.
+// where the objects of the Namespace go too. A cell that is not served has nothing there, and keeps the name from nobody: or
+// whoever may write Cells could keep it from its owner.
 func foreignCells(namespace Metadata, old *Metadata, claimants []HostedCell) field.ErrorList {
 	var names []string
 	for _, cell := range claimants {
-		if cell.Namespace == namespace.Name || sameOwner(cell.NamespaceLabels, namespace.Labels) {
+		// What the change makes of it is what is judged here.
+		kubeFed := cell.Namesake.KubeFed
+		cell.TargetNamespace, cell.Namesake = namespace.Name, scope.Namesake{}
+		if old != nil {
+			cell.Namesake = scope.NamesakeOf(old.Labels)
+		}
+		cell.Namesake.KubeFed = kubeFed
+		if cell.Namespace == namespace.Name || sameOwner(cell.NamespaceLabels, namespace.Labels) || !cell.servedOn(cell.Cluster) {
 			continue
 		}
 		names = append(names, cell.Namespace+"/"+cell.Name)

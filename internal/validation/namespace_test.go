@@ -13,6 +13,15 @@ import (
 	"github.com/cellfed/cellfed/internal/scope"
 )
 
+// claimant is a Cell of a tenant's on a cluster with these labels.
+func claimant(namespace, name, owner string, cluster map[string]string) HostedCell {
+	group := ""
+	if owner == "acme" {
+		group = "prod"
+	}
+	return HostedCell{Namespace: namespace, Name: name, NamespaceLabels: tenant(owner, group), Cluster: &Cluster{Name: "hz", Labels: cluster}}
+}
+
 // sites are the topologies of namespace acme as they are to an owner: a cell on a cluster of each kind, and the clusters.
 func sites(owner map[string]string) []scope.Topology {
 	var all []scope.Topology
@@ -35,7 +44,7 @@ func sites(owner map[string]string) []scope.Topology {
 		labels["on"] = c.name
 		all = append(all, scope.Topology{
 			Name: "acme.on-" + c.name, Labels: labels, Member: c.name, MemberLabels: member,
-			View: &mapping.View{Namespace: "acme", Cell: "on-" + c.name, TargetNamespace: "x"},
+			View: &mapping.View{Namespace: "acme", Cell: "on-" + c.name, TargetNamespace: "acme-x"},
 		})
 	}
 	return all
@@ -109,13 +118,17 @@ func TestNamespace(t *testing.T) {
 		},
 		"ForeignCells": {
 			reason: "a cell of another owner is in the namespace of this name in its cluster", labels: tenant("acme", "prod"), old: tenant("evil", ""),
-			claimants: []HostedCell{{Namespace: "evil", Name: "x", NamespaceLabels: tenant("evil", "")}, {Namespace: "third", Name: "y"}, {Namespace: "acme", Name: "own"}},
+			claimants: []HostedCell{claimant("evil", "x", "evil", tenant("evil", "")), claimant("evil", "y", "evil", tenant("evil", "")), {Namespace: "acme", Name: "own"}},
 			want: said{Errors: []string{tenantPath + `: Invalid value: "acme": Cells of another tenant or workspace group have the namespace "acme" in their clusters, ` +
-				`as their spec.targetNamespace says: delete them (evil/x, third/y), or use another name`}},
+				`as their spec.targetNamespace says: delete them (evil/x, evil/y), or use another name`}},
+		},
+		"NeverServed": {
+			reason: "a cell that the former owner's Namespace kept from the namespace loses nothing", labels: tenant("acme", "prod"), old: tenant("evil", ""),
+			claimants: []HostedCell{claimant("third", "y", "third", tenant("third", ""))},
 		},
 		"ForeignCellsWarned": {
-			reason: "namespaces that swap owners pass one after the other", labels: tenant("acme", "prod"), old: nil, change: WarnTenantChange,
-			claimants: []HostedCell{{Namespace: "third", Name: "y"}},
+			reason: "namespaces that swap owners pass one after the other", labels: tenant("acme", "prod"), old: tenant("third", ""), change: WarnTenantChange,
+			claimants: []HostedCell{claimant("third", "y", "third", tenant("third", ""))},
 			want: said{Warnings: []string{tenantPath + `: Invalid value: "acme": Cells of another tenant or workspace group have the namespace "acme" in their clusters, ` +
 				`as their spec.targetNamespace says: delete them (third/y), or use another name`}},
 		},
@@ -132,7 +145,7 @@ func TestNamespace(t *testing.T) {
 }
 
 func TestNamespaceCreated(t *testing.T) {
-	foreign := []HostedCell{{Namespace: "evil", Name: "x", NamespaceLabels: tenant("evil", "")}, {Namespace: "own", Name: "x", NamespaceLabels: tenant("acme", "prod")}}
+	foreign := []HostedCell{claimant("evil", "x", "evil", tenant("evil", "")), claimant("own", "x", "acme", tenant("acme", ""))}
 	want := said{Errors: []string{`metadata.name: Invalid value: "acme": Cells of another tenant or workspace group have the namespace "acme" in their clusters, ` +
 		`as their spec.targetNamespace says: delete them (evil/x), or use another name`}}
 	if diff := cmp.Diff(want, sayOf(Namespace(Metadata{Name: "acme", Labels: tenant("acme", "prod")}, nil, NamespaceFacts{Claimants: foreign}))); diff != "" {
@@ -140,6 +153,36 @@ func TestNamespaceCreated(t *testing.T) {
 	}
 	if diff := cmp.Diff(said{}, sayOf(Namespace(Metadata{Name: "acme", Labels: tenant("acme", "prod")}, nil, NamespaceFacts{Claimants: foreign[1:]}))); diff != "" {
 		t.Errorf("a tenant's cell may be in what becomes the tenant's Namespace: -want +got:\n%s", diff)
+	}
+}
+
+// A Cell that is not served has nothing in a member, and whoever wrote it cannot keep a name from its owner.
+func TestNamespaceSquatted(t *testing.T) {
+	shared, evil := labeled(v1alpha1.SharedLabel, "true"), tenant("evil", "")
+	absent, foreign, onCell := claimant("evil", "x", "evil", nil), claimant("evil", "x", "evil", tenant("third", "")), claimant("evil", "x", "evil", evil)
+	absent.Cluster = nil
+	onCell.Cluster.Labels = labeled(v1alpha1.TenantLabel, "evil", v1alpha1.TopologyTypeLabel, "cell")
+	beside := claimant("evil", "x", "evil", evil)
+	beside.Namesake.KubeFed = true
+	for name, tc := range map[string]struct {
+		reason   string
+		claimant HostedCell
+		refused  bool
+	}{
+		"OwnCluster":     {"it is served on the tenant's own cluster", claimant("evil", "x", "evil", evil), true},
+		"Prefixed":       {"it is served on a shared one", claimant("acme", "x", "evil", shared), true},
+		"Shared":         {"on a shared cluster the name is not its to have", claimant("evil", "x", "evil", shared), false},
+		"NoCluster":      {"there is no such cluster", absent, false},
+		"ForeignCluster": {"the cluster does not serve it", foreign, false},
+		"OnACell":        {"a cell hosts none", onCell, false},
+		"KubeFed":        {"no cell has KubeFed's namespace", beside, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := Namespace(Metadata{Name: "acme-x", Labels: tenant("acme", "prod")}, nil, NamespaceFacts{Claimants: []HostedCell{tc.claimant}})
+			if refused := len(r.Errors) > 0; refused != tc.refused {
+				t.Errorf("%s: it says %v", tc.reason, r.Errors)
+			}
+		})
 	}
 }
 

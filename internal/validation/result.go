@@ -37,7 +37,8 @@ type Type struct {
 
 // Facts is what surrounds a federated object. What is not known is left out.
 type Facts struct {
-	// Type is nil where nobody federates the object's kind, or nobody knows.
+	// Type is nil where nobody federates the object's kind, or nobody knows. In a namespace that is known to be a tenant's
+	// the object is judged as one of KubeFed's then.
 	Type *Type
 	// NamespaceLabels are those of the object's Namespace, if NamespaceKnown.
 	NamespaceLabels map[string]string

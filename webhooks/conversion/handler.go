@@ -16,11 +16,14 @@ import (
 	"time"
 	"unsafe"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/tracing"
 )
 
 const (
@@ -52,6 +55,9 @@ type Options struct {
 	// MaxInFlightBytes bounds the bodies of the requests that are served at once; zero means
 	// DefaultMaxInFlightBytes, and it is never less than MaxRequestBytes. Requests beyond it wait.
 	MaxInFlightBytes int64
+
+	// Tracer records a span for each request. Nil records none.
+	Tracer *tracing.Tracer
 }
 
 // Handler answers conversion reviews. It can be used concurrently.
@@ -59,6 +65,7 @@ type Handler struct {
 	maxBytes int64
 	timeout  time.Duration
 	inFlight *semaphore.Weighted
+	tracer   *tracing.Tracer
 	convert  converter
 	buffers  sync.Pool
 }
@@ -75,6 +82,7 @@ func NewHandler(o Options) *Handler {
 		maxBytes: o.MaxRequestBytes,
 		timeout:  requestTimeout,
 		inFlight: semaphore.NewWeighted(max(o.MaxInFlightBytes, o.MaxRequestBytes)),
+		tracer:   o.Tracer,
 		convert:  federated.AppendConvertChecked,
 		buffers:  sync.Pool{New: func() any { return &buffers{} }},
 	}
@@ -134,6 +142,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if result == resultSuccess {
 		objectsTotal.WithLabelValues(to).Add(float64(len(r.objects)))
 	}
+	if h.tracer != nil {
+		h.trace(req, started, to, result, len(r.objects))
+	}
+}
+
+// trace records the span of a request. It is of no object's trace: a request may bring many, and none of them is written.
+func (h *Handler) trace(req *http.Request, started time.Time, to string, ended result, objects int) {
+	span := tracing.Span{Name: "conversion", Kind: trace.SpanKindServer, Start: started, Attributes: []attribute.KeyValue{
+		tracing.KeyVersion.String(to), tracing.KeyObjects.Int(objects), tracing.KeyResult.String(string(ended)),
+	}}
+	if ended != resultSuccess {
+		span.Failed = string(ended)
+	}
+	h.tracer.Record(trace.SpanContextFromContext(h.tracer.Caller(req.Context(), req)), span)
 }
 
 // admit refuses what can be refused before the body is read, and waits until there is room for it. It returns the room

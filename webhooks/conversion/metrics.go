@@ -1,6 +1,8 @@
 package conversion
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 )
@@ -62,9 +64,12 @@ var (
 	}, []string{"reason"})
 
 	durationSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "cellfed_conversion_duration_seconds",
-		Help:    "How long conversion requests took, from the first byte of the body to the last of the answer, by the version asked for.",
-		Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		Name:                            "cellfed_conversion_duration_seconds",
+		Help:                            "How long conversion requests took, from the first byte of the body to the last of the answer, by the version asked for.",
+		Buckets:                         []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		NativeHistogramBucketFactor:     1.1,
+		NativeHistogramMaxBucketNumber:  100,
+		NativeHistogramMinResetDuration: time.Hour,
 	}, []string{"to"})
 )
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cellfed/cellfed/internal/defaulting"
 	"github.com/cellfed/cellfed/internal/inventory"
+	"github.com/cellfed/cellfed/internal/tracing"
 	"github.com/cellfed/cellfed/webhooks/internal/measure"
 )
 
@@ -42,6 +43,8 @@ type Options struct {
 	KubeFedNamespace string
 	// DefaultMask holds where a Namespace says nothing of it. Empty means defaulting.MaskAll.
 	DefaultMask defaulting.MaskDefault
+	// Tracer records the answers. Nil records none.
+	Tracer *tracing.Tracer
 }
 
 // Setup serves the webhooks on a manager's webhook server.
@@ -59,7 +62,7 @@ func Setup(server webhook.Server, o Options) error {
 	for path, handle := range map[string]admission.HandlerFunc{
 		FederatedPath: h.federated, CellPath: h.cell, KubeFedClusterPath: h.kubeFedCluster,
 	} {
-		server.Register(path, &webhook.Admission{Handler: measure.Handler(path, handle)})
+		server.Register(path, o.Tracer.Webhook(path, measure.Handler(path, handle), false))
 	}
 	return nil
 }

@@ -67,12 +67,16 @@ func (h *handlers) cellFacts(ctx context.Context, cell *v1alpha1.Cell) (validati
 	return facts, err
 }
 
-// rivals returns the Cells that claim what a Cell claims. Those that the cluster is not open to are never served, and keep
-// nobody from it.
+// rivals returns the Cells that claim what a Cell claims. Those that the cluster is not open to, or that must not have the
+// target namespace, are never served, and keep nobody from it.
 func (h *handlers) rivals(ctx context.Context, cell *v1alpha1.Cell, cluster *validation.Cluster) ([]v1alpha1.Cell, error) {
 	claimants, err := h.Inventory.CellsClaiming(ctx, cell.Claim())
-	if err != nil || cluster == nil {
+	if err != nil || cluster == nil || len(claimants) == 0 {
 		return claimants, err
+	}
+	namesake, err := h.Inventory.Namesake(ctx, cell.TargetNamespace())
+	if err != nil {
+		return nil, err
 	}
 	var rivals []v1alpha1.Cell
 	for _, claimant := range claimants {
@@ -80,7 +84,15 @@ func (h *handlers) rivals(ctx context.Context, cell *v1alpha1.Cell, cluster *val
 		if err != nil {
 			return nil, err
 		}
-		if owner == nil || scope.OpensTo(cluster.Labels, owner.Labels) {
+		if owner == nil {
+			rivals = append(rivals, claimant)
+			continue
+		}
+		target := scope.Target{
+			Name: claimant.TargetNamespace(), Namespace: claimant.Namespace, NamespaceLabels: owner.Labels, Namesake: namesake,
+			ClusterLabels: cluster.Labels, ClusterKnown: true,
+		}
+		if scope.OpensTo(cluster.Labels, owner.Labels) && target.Refusal() == scope.TargetAllowed {
 			rivals = append(rivals, claimant)
 		}
 	}
@@ -130,18 +142,36 @@ func (h *handlers) placedOn(ctx context.Context, namespace, cell string, labels 
 
 // objects returns the federated objects of a namespace that somebody has placed, as the API server has them.
 func (h *handlers) objects(ctx context.Context, namespace string) ([]validation.Placed, error) {
-	objects, err := h.Placements.Objects(ctx, namespace)
+	objects, err := h.read(ctx, namespace)
 	if err != nil {
-		return nil, fmt.Errorf("read what is placed in namespace %q: %w", namespace, err)
+		return nil, err
 	}
 	var placed []validation.Placed
 	for _, object := range objects {
-		if object.Type.Name == namespacesType && object.GetLabels()[v1alpha1.GeneratedLabel] == "true" {
-			continue
-		}
 		placed = append(placed, placedObject(object))
 	}
 	return placed, nil
+}
+
+// read returns the federated objects of a namespace, or of all, without what cellfed made. One type that cannot be read is
+// enough for nobody to know what a change would cut off.
+func (h *handlers) read(ctx context.Context, namespace string) ([]placementcache.Object, error) {
+	objects, err := h.Placements.Objects(ctx, namespace)
+	if err != nil {
+		where := "anywhere"
+		if namespace != metav1.NamespaceAll {
+			where = fmt.Sprintf("in namespace %q", namespace)
+		}
+		return nil, fmt.Errorf("what is placed %s must be known, and one of the federated types cannot be read: %w. Why, its CRD's condition %s or the manager's "+
+			"ClusterRoles tell; a type that nobody needs is not asked for once its FederatedTypeConfig is deleted", where, err, v1alpha1.ConditionTopologies)
+	}
+	var peoples []placementcache.Object
+	for _, object := range objects {
+		if object.Type.Name != namespacesType || object.GetLabels()[v1alpha1.GeneratedLabel] != "true" {
+			peoples = append(peoples, object)
+		}
+	}
+	return peoples, nil
 }
 
 // placedObject reads where an object is placed. Upstream's form is the same in whatever group somebody has put a type.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -50,7 +52,10 @@ type placements struct {
 
 func (p *placements) Objects(_ context.Context, namespace string) ([]placementcache.Object, error) {
 	p.reads++
-	return p.objects[namespace], p.err
+	if namespace != metav1.NamespaceAll {
+		return p.objects[namespace], p.err
+	}
+	return slices.Concat(slices.Collect(maps.Values(p.objects))...), p.err
 }
 
 // place has a namespace hold federated ConfigMaps.

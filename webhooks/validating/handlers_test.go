@@ -72,7 +72,7 @@ func TestFromTheCacheAlone(t *testing.T) {
 		"PolicyElsewhere":     {"a policy that nobody reads", PolicyPath, in("acme", policy(v1alpha1.PropagatorCellfed, "")), nil, denied("metadata.namespace")},
 		"PolicyGlob":          {"a glob that matches nothing", PolicyPath, in(inventorytest.KubeFedNamespace, policy("", ""), "a", "/b"), policy("", ""), denied("spec.propagatingAnnotations[1]")},
 		"PolicyDeleted":       {"its finalizer sees to it", PolicyPath, nil, policy("", ""), allowed},
-		"ClusterUnlabeled":    {"its cell would be cut off", KubeFedClusterPath, cluster("hz", ""), cluster("hz", "acme"), denied("metadata.labels[cellfed.io/tenant]")},
+		"ClusterRelabeled":    {"nobody is cut off from a shared cluster", KubeFedClusterPath, shared(cluster("hz", "")), cluster("hz", "acme"), allowed},
 		"ClusterDeleted":      {"its cell would be lost", KubeFedClusterPath, nil, cluster("hz", "acme"), warned(denied("metadata.name"), `1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`)},
 		"ClusterIdle":         {"a cluster without cells", KubeFedClusterPath, nil, cluster("sh", "acme"), allowed},
 		"ClusterCreated":      {"a cluster that is registered", KubeFedClusterPath, cluster("nj", ""), nil, allowed},
@@ -115,6 +115,11 @@ func requestOf(t *testing.T, object, old any) admissionv1.AdmissionRequest {
 
 func elsewhere(c *fedv1b1.KubeFedCluster) *fedv1b1.KubeFedCluster {
 	c.Namespace = "acme"
+	return c
+}
+
+func shared(c *fedv1b1.KubeFedCluster) *fedv1b1.KubeFedCluster {
+	c.Labels = map[string]string{v1alpha1.SharedLabel: "true"}
 	return c
 }
 
@@ -164,6 +169,7 @@ func TestPlaced(t *testing.T) {
 	const own = `{apiVersion: types.kubefed.io/v1beta1, kind: FederatedNamespace, metadata: {namespace: acme, name: acme, labels: {cellfed.io/generated: "true"}}, spec: {placement: {clusterSelector: {}}}}`
 	const unclear = `{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {namespace: acme, name: pay}, spec: {placement: 1}}`
 	const otherGroup = `{apiVersion: example.com/v1, kind: FederatedConfigMap, metadata: {namespace: acme, name: pay}, spec: {placement: {clusters: [{name: acme.b}]}}}`
+	const onCluster = `{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {namespace: acme, name: pay}, spec: {placement: {clusters: [{name: sh}]}}}`
 	moved, before := cell("acme", "a", "sh", "acme-a"), cell("acme", "a", "hz", "acme-a")
 	for name, tc := range map[string]struct {
 		reason      string
@@ -174,14 +180,21 @@ func TestPlaced(t *testing.T) {
 		change      validation.TenantChange
 		want        said
 	}{
-		"CellMoved":       {reason: "what it holds would stay", path: CellPath, object: moved, old: before, placed: []string{namedA}, want: denied("spec.clusterName")},
-		"CellStillHolds":  {reason: "what is still there would stay", path: CellPath, object: moved, old: before, placed: []string{stillOnA}, want: denied("spec.clusterName")},
-		"CellUnclear":     {reason: "nobody knows what is there", path: CellPath, object: moved, old: before, placed: []string{unclear}, want: denied("spec.clusterName")},
-		"CellOtherGroup":  {reason: "a placement is read in whatever group somebody has put the type", path: CellPath, object: moved, old: before, placed: []string{otherGroup}, want: allowed},
-		"CellEmpty":       {reason: "cellfed's own FederatedNamespace holds up nothing", path: CellPath, object: moved, old: before, placed: []string{own}, want: allowed},
-		"CellUnreadable":  {reason: "what cannot be read is not taken for absent", path: CellPath, object: moved, old: before, err: errTest, want: failed},
-		"Namespace":       {reason: "it would be cut off", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), placed: []string{namedA}, want: denied("metadata.labels[cellfed.io/tenant]")},
-		"NamespaceWarned": {reason: "an option lets it pass", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), placed: []string{namedA}, change: validation.WarnTenantChange, want: said{Allowed: true, Warnings: []string{""}}},
+		"CellMoved":         {reason: "what it holds would stay", path: CellPath, object: moved, old: before, placed: []string{namedA}, want: denied("spec.clusterName")},
+		"CellStillHolds":    {reason: "what is still there would stay", path: CellPath, object: moved, old: before, placed: []string{stillOnA}, want: denied("spec.clusterName")},
+		"CellUnclear":       {reason: "nobody knows what is there", path: CellPath, object: moved, old: before, placed: []string{unclear}, want: denied("spec.clusterName")},
+		"CellOtherGroup":    {reason: "a placement is read in whatever group somebody has put the type", path: CellPath, object: moved, old: before, placed: []string{otherGroup}, want: allowed},
+		"CellEmpty":         {reason: "cellfed's own FederatedNamespace holds up nothing", path: CellPath, object: moved, old: before, placed: []string{own}, want: allowed},
+		"CellUnreadable":    {reason: "what cannot be read is not taken for absent", path: CellPath, object: moved, old: before, err: errTest, want: failed},
+		"Cluster":           {reason: "its cell would be cut off", path: KubeFedClusterPath, object: cluster("hz", ""), old: cluster("hz", "acme"), placed: []string{namedA}, want: denied("metadata.labels[cellfed.io/tenant]")},
+		"ClusterHolds":      {reason: "what is placed on the cluster itself would be cut off", path: KubeFedClusterPath, object: cluster("sh", ""), old: cluster("sh", "acme"), placed: []string{onCluster}, want: denied("metadata.labels[cellfed.io/tenant]")},
+		"ClusterHoldsBoth":  {reason: "everything that is cut off is told", path: KubeFedClusterPath, object: cluster("hz", ""), old: cluster("hz", "acme"), placed: []string{strings.ReplaceAll(onCluster, "sh", "hz")}, want: denied("metadata.labels[cellfed.io/tenant]", "metadata.labels[cellfed.io/tenant]")},
+		"ClusterWarned":     {reason: "an option lets it pass", path: KubeFedClusterPath, object: cluster("sh", ""), old: cluster("sh", "acme"), placed: []string{onCluster}, change: validation.WarnTenantChange, want: said{Allowed: true, Warnings: []string{""}}},
+		"ClusterFree":       {reason: "what is elsewhere is not concerned, nor what cellfed made", path: KubeFedClusterPath, object: cluster("sh", ""), old: cluster("sh", "acme"), placed: []string{namedA, own}, want: allowed},
+		"ClusterForeign":    {reason: "what it did not serve before, it cuts off from nothing", path: KubeFedClusterPath, object: cluster("secret", "acme"), old: cluster("secret", "evil"), placed: []string{strings.ReplaceAll(onCluster, "sh", "secret")}, want: denied("metadata.labels[cellfed.io/tenant]")},
+		"ClusterUnreadable": {reason: "what cannot be read is not taken for absent", path: KubeFedClusterPath, object: cluster("sh", ""), old: cluster("sh", "acme"), err: errTest, want: failed},
+		"Namespace":         {reason: "it would be cut off", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), placed: []string{namedA}, want: denied("metadata.labels[cellfed.io/tenant]")},
+		"NamespaceWarned":   {reason: "an option lets it pass", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), placed: []string{namedA}, change: validation.WarnTenantChange, want: said{Allowed: true, Warnings: []string{""}}},
 		"NamespaceEmpty": {reason: "the cell is out of reach, and nothing in it", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), placed: []string{own},
 			want: said{Allowed: true, Warnings: []string{`the cell "a" is out of reach from now on: cluster "hz" does not serve tenant "evil"`}}},
 		"NamespaceUnreadable": {reason: "what cannot be read is not taken for absent", path: NamespacePath, object: namespace("acme", "evil"), old: namespace("acme", "acme"), err: errTest, want: failed},
@@ -192,7 +205,11 @@ func TestPlaced(t *testing.T) {
 			if tc.err == nil {
 				h.place(tc.placed...)
 			}
-			got := sayOf(h.ask(tc.path, write(t, tc.object, tc.old)))
+			response := h.ask(tc.path, write(t, tc.object, tc.old))
+			got := sayOf(response)
+			if tc.err != nil && (!errorSays(response, tc.err.Error()) || !errorSays(response, "FederatedTypeConfig")) {
+				t.Errorf("%s: what cannot be read, and the way out, are not told: %v", tc.reason, response.Result)
+			}
 			if tc.change == validation.WarnTenantChange && len(got.Warnings) == 1 {
 				if !strings.Contains(got.Warnings[0], "metadata.labels[cellfed.io/tenant]") {
 					t.Errorf("%s: the warning is %q", tc.reason, got.Warnings[0])
@@ -204,6 +221,10 @@ func TestPlaced(t *testing.T) {
 			}
 		})
 	}
+}
+
+func errorSays(r admission.Response, text string) bool {
+	return r.Result != nil && strings.Contains(r.Result.Message, text)
 }
 
 // What is not in the cache yet is looked up, and where that fails nothing is allowed.

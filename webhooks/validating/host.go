@@ -72,13 +72,69 @@ func (h *handlers) kubeFedCluster(ctx context.Context, request admission.Request
 	}
 	before := validation.Cluster{Name: old.Name, Labels: old.Labels}
 	if cluster != nil {
-		return validation.KubeFedCluster(validation.Cluster{Name: cluster.Name, Labels: cluster.Labels}, before, hosted, h.TenantChange), nil
+		return h.clusterChange(ctx, validation.Cluster{Name: cluster.Name, Labels: cluster.Labels}, before, hosted)
 	}
 	generatedFor, err := h.generatedFor(ctx, old)
 	if err != nil {
 		return validation.Result{}, err
 	}
 	return validation.KubeFedClusterDeletion(before, hosted, generatedFor), nil
+}
+
+// clusterChange decides about a change of a KubeFedCluster that hosts Cells. What is placed on the cluster itself is read
+// where the cluster may cease to serve somebody.
+func (h *handlers) clusterChange(ctx context.Context, cluster, old validation.Cluster, hosted []validation.HostedCell) (validation.Result, error) {
+	result := validation.KubeFedCluster(cluster, old, hosted, h.TenantChange)
+	if !validation.ClusterCutsOff(cluster, old) {
+		return result, nil
+	}
+	objects, err := h.allObjects(ctx)
+	if err != nil {
+		return validation.Result{}, err
+	}
+	more := validation.KubeFedClusterObjects(cluster, old, objects, h.TenantChange)
+	result.Errors = append(result.Errors, more.Errors...)
+	result.Warnings = append(result.Warnings, more.Warnings...)
+	return result, nil
+}
+
+// allObjects returns the federated objects of all namespaces, and whom these belong to.
+func (h *handlers) allObjects(ctx context.Context) ([]validation.PlacedIn, error) {
+	objects, err := h.read(ctx, metav1.NamespaceAll)
+	if err != nil {
+		return nil, err
+	}
+	owners := h.owners()
+	var all []validation.PlacedIn
+	for _, object := range objects {
+		in := validation.PlacedIn{Placed: placedObject(object), Namespace: object.GetNamespace()}
+		if in.Namespace != "" {
+			if in.NamespaceLabels, err = owners(ctx, in.Namespace); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, in)
+	}
+	return all, nil
+}
+
+// owners returns what looks up the labels of Namespaces, none for one that is not there, and each of them once.
+func (h *handlers) owners() func(context.Context, string) (map[string]string, error) {
+	known := map[string]map[string]string{}
+	return func(ctx context.Context, namespace string) (map[string]string, error) {
+		if labels, ok := known[namespace]; ok {
+			return labels, nil
+		}
+		owner, err := h.owner(ctx, namespace)
+		if err != nil {
+			return nil, err
+		}
+		known[namespace] = nil
+		if owner != nil {
+			known[namespace] = owner.Labels
+		}
+		return known[namespace], nil
+	}
 }
 
 // generatedFor returns the Cell that a KubeFedCluster stands for, if there is one that is to stay.
@@ -97,23 +153,25 @@ func (h *handlers) generatedFor(ctx context.Context, cluster *fedv1b1.KubeFedClu
 	return namespace + "/" + name, nil
 }
 
-// hosted adds to Cells whom they belong to.
+// hosted adds to Cells whom they belong to, and what surrounds them.
 func (h *handlers) hosted(ctx context.Context, cells []v1alpha1.Cell) ([]validation.HostedCell, error) {
-	owners := map[string]*validation.Owner{}
+	owners := h.owners()
 	var hosted []validation.HostedCell
 	for i := range cells {
-		namespace := cells[i].Namespace
-		owner, known := owners[namespace]
-		if !known {
-			var err error
-			if owner, err = h.owner(ctx, namespace); err != nil {
-				return nil, err
-			}
-			owners[namespace] = owner
+		cell := validation.HostedCell{Namespace: cells[i].Namespace, Name: cells[i].Name, TargetNamespace: cells[i].TargetNamespace()}
+		var err error
+		if cell.NamespaceLabels, err = owners(ctx, cell.Namespace); err != nil {
+			return nil, err
 		}
-		cell := validation.HostedCell{Namespace: namespace, Name: cells[i].Name}
-		if owner != nil {
-			cell.NamespaceLabels = owner.Labels
+		if cell.Namesake, err = h.Inventory.Namesake(ctx, cell.TargetNamespace); err != nil {
+			return nil, err
+		}
+		cluster, err := h.Inventory.Cluster(ctx, cells[i].Spec.ClusterName)
+		if err != nil {
+			return nil, err
+		}
+		if cluster != nil {
+			cell.Cluster = &validation.Cluster{Name: cluster.Name, Labels: cluster.Labels}
 		}
 		hosted = append(hosted, cell)
 	}

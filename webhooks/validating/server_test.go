@@ -65,10 +65,8 @@ type server struct {
 func newServer(t *testing.T) *server {
 	t.Helper()
 	s := &server{T: t, heard: &heard{}}
-	cluster, err := framework.StartCluster(t.Context(), framework.Options{Name: "host", Dir: t.TempDir()})
-	s.must(err)
-	t.Cleanup(func() { s.must(cluster.Stop(context.Background())) })
-	_, err = framework.InstallKubeFed(t.Context(), cluster)
+	cluster := framework.RunCluster(t, framework.Options{})
+	_, err := framework.InstallKubeFed(t.Context(), cluster)
 	s.must(err)
 	root, err := framework.ModuleRoot()
 	s.must(err)
@@ -261,7 +259,11 @@ func (s *server) federated(t *testing.T) {
 func (s *server) clusters(t *testing.T) {
 	s = &server{T: t, c: s.c, heard: s.heard}
 	s.refused("a cluster that a Cell stands on", s.c.Delete(t.Context(), cluster("hz", "")), "metadata.name")
-	s.refused("a cluster that is sold with its Cell", s.patch(cluster("hz", ""), `{"metadata":{"labels":{"cellfed.io/tenant":"evil"}}}`), "metadata.labels[cellfed.io/tenant]")
+	sold := s.patch(cluster("hz", ""), `{"metadata":{"labels":{"cellfed.io/tenant":"evil"}}}`)
+	s.refused("a cluster that is sold with its Cell and what it holds", sold, "metadata.labels[cellfed.io/tenant]", "metadata.labels[cellfed.io/tenant]")
+	if !strings.Contains(sold.Error(), `FederatedConfigMap "acme/pay"`) {
+		t.Errorf("the object is not named: %v", sold)
+	}
 	s.must(s.patch(cluster("hz", ""), `{"metadata":{"labels":{"cellfed.io/shared":"true"}}}`))
 	s.must(s.patch(cluster("hz", ""), `{"metadata":{"labels":{"cellfed.io/shared":null}}}`))
 	s.must(s.c.Delete(t.Context(), cluster("secret", "")))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/placementcache"
+	"github.com/cellfed/cellfed/internal/tracing"
 	"github.com/cellfed/cellfed/internal/validation"
 	"github.com/cellfed/cellfed/webhooks/internal/measure"
 )
@@ -31,8 +32,8 @@ const (
 
 // Placements tells where the federated objects of a namespace are placed. *inventory.Placements does.
 type Placements interface {
-	// Objects returns the federated objects of a namespace as the API server has them, of all types, reduced by
-	// placementcache.Strip.
+	// Objects returns the federated objects of a namespace, or of all where it is empty, as the API server has them, of
+	// all types, reduced by placementcache.Strip.
 	Objects(ctx context.Context, namespace string) ([]placementcache.Object, error)
 }
 
@@ -43,11 +44,13 @@ type Options struct {
 	// Live reads from the API server, for FederatedTypeConfigs: the policy that belongs to one may have been changed a
 	// moment before.
 	Live client.Reader
-	// Placements are read where a Namespace changes its owner, and where a Cell changes its cluster.
+	// Placements are read where a Namespace or a cluster changes its owner, and where a Cell changes its cluster.
 	Placements Placements
 	// TenantChange is what becomes of a change of the owner of a Namespace or a cluster that would cut something off.
 	// Empty means validation.RefuseTenantChange.
 	TenantChange validation.TenantChange
+	// Tracer records the answers. Nil records none.
+	Tracer *tracing.Tracer
 }
 
 func (o *Options) complete() error {
@@ -85,7 +88,7 @@ func Setup(server webhook.Server, o Options) error {
 		FederatedPath: h.federated, CellPath: h.cell, PolicyPath: h.policy,
 		TypeConfigPath: h.typeConfig, KubeFedClusterPath: h.kubeFedCluster, NamespacePath: h.namespace,
 	} {
-		server.Register(path, &webhook.Admission{Handler: measure.Handler(path, answering(decide))})
+		server.Register(path, o.Tracer.Webhook(path, measure.Handler(path, answering(decide)), path == FederatedPath))
 	}
 	return nil
 }

@@ -13,9 +13,12 @@ import (
 )
 
 var durationSeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-	Name:    "cellfed_admission_duration_seconds",
-	Help:    "How long it took to decide about a write, from the request as it was read to the answer, by webhook, operation and whether the write was allowed.",
-	Buckets: []float64{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+	Name:                            "cellfed_admission_duration_seconds",
+	Help:                            "How long it took to decide about a write, from the request as it was read to the answer, by webhook, operation and whether the write was allowed.",
+	Buckets:                         []float64{0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+	NativeHistogramBucketFactor:     1.1,
+	NativeHistogramMaxBucketNumber:  100,
+	NativeHistogramMinResetDuration: time.Hour,
 }, []string{"webhook", "operation", "allowed"})
 
 func init() { metrics.Registry.MustRegister(durationSeconds) }
