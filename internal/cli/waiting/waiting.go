@@ -1,0 +1,68 @@
+// Package waiting waits for the host cluster to become as a verb has left it to be, and tells what it waits for.
+package waiting
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cellfed/cellfed/internal/cli/exit"
+	"github.com/cellfed/cellfed/internal/cli/kube"
+	"github.com/cellfed/cellfed/internal/cli/printing"
+)
+
+// Flags are --wait and --timeout.
+type Flags struct {
+	Wait    bool
+	Timeout time.Duration
+}
+
+// AddFlags adds the flags. What is waited for completes "Wait until …".
+func (f *Flags) AddFlags(cmd *cobra.Command, until string, timeout time.Duration) {
+	cmd.Flags().BoolVar(&f.Wait, "wait", true, "Wait until "+until+".")
+	cmd.Flags().DurationVar(&f.Timeout, "timeout", timeout, "How long to wait; what is not so by then ends the command with exit code 3.")
+}
+
+// Validate refuses a time that is none.
+func (f *Flags) Validate() error {
+	if f.Timeout <= 0 {
+		return exit.Usagef("--timeout %s is no time to wait: give one such as 2m, or --wait=false", f.Timeout)
+	}
+	return nil
+}
+
+// Look tells whether what is waited for is so, and else how things stand, in a few words.
+type Look func(ctx context.Context) (done bool, state string, err error)
+
+// For looks now and whenever something of what is watched may have changed, until it is so or time is up: then the error
+// says how things stood last.
+func (f *Flags) For(ctx context.Context, k *kube.Kube, what string, watched []kube.Watched, look Look) error {
+	waiting, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	progress := printing.NewProgress(k.ErrOut)
+	defer progress.End()
+	so, last := false, "nothing is known yet"
+	err := k.Follow(waiting, watched, func(ctx context.Context) (bool, error) {
+		done, state, err := look(ctx)
+		if err != nil {
+			return false, err
+		}
+		if so = done; !done {
+			last = state
+			progress.Tell("Waiting for " + what + ": " + state)
+		}
+		return done, nil
+	})
+	switch {
+	case so:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+		return err
+	default:
+		return exit.NotSof("waited %s for %s: %s", f.Timeout, what, last)
+	}
+}
