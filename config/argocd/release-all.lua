@@ -1,0 +1,2 @@
+obj.spec.placementMask = nil
+return obj
