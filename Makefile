@@ -7,11 +7,11 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # The Kubernetes that controlplane runs, which must know its own version.
 KUBE_VERSION := $(shell sed -n 's/^\tk8s.io\/kubernetes \(v[0-9.]*\)$$/\1/p' controlplane/go.mod)
 BIN := bin
-PROGRAMS := $(BIN)/manager $(BIN)/controlplane $(BIN)/kubectl $(BIN)/hyperfed $(BIN)/kwok
+PROGRAMS := $(BIN)/manager $(BIN)/kubectl-cells $(BIN)/controlplane $(BIN)/kubectl $(BIN)/hyperfed $(BIN)/kwok
 TOOLS := $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/golangci-lint
 export CELLFED_BIN := $(abspath $(BIN))
 
-GO_FILES := $(shell find api controllers internal webhooks -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard *.go) go.mod go.sum
+GO_FILES := $(shell find api cmd controllers internal webhooks -name '*.go' -not -name '*_test.go' 2>/dev/null) $(wildcard *.go) go.mod go.sum
 
 ##@ Use
 
@@ -35,7 +35,7 @@ test: test-unit test-controlplane test-e2e test-push ## Run all tests: unit, aga
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
 	@echo "testing the packages, with the race detector"
-	go test -race -timeout 20m . ./api/... ./bench/... ./controllers/... ./e2e/cmd/... ./e2e/framework/... ./internal/... ./webhooks/...
+	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/framework/... ./hack/metrics/... ./internal/... ./webhooks/...
 
 .PHONY: test-controlplane
 test-controlplane: ## Run controlplane's tests.
@@ -61,6 +61,26 @@ test-faults: bin ## Kill, freeze, delay and restart what a release depends on, a
 test-tenants: bin ## Play a hostile tenant, and print what it tried, what it was answered, and what it reached.
 	@echo "testing what one tenant can do to another (several minutes)"
 	go test -count=1 -timeout 40m -v ./e2e/tenants | hack/e2e-summary.sh
+
+.PHONY: test-chart
+test-chart: bin $(BIN)/helm ## Test the chart: what it renders, beside config/, and its life on a real API server.
+	@echo "testing the chart (some minutes)"
+	go test -count=1 -timeout 20m ./hack/chart
+
+.PHONY: test-kubefed-chart
+test-kubefed-chart: bin $(BIN)/helm ## Install upstream KubeFed by its chart and run it with the chart's rights alone.
+	@echo "testing the chart of upstream KubeFed (a minute)"
+	go test -count=1 -timeout 20m -v ./e2e/kubefedchart | hack/e2e-summary.sh
+
+.PHONY: e2e-gitops
+e2e-gitops: bin $(BIN)/gitops-agent ## Sync examples/gitops by Argo CD's engine, and run the health checks and actions by it.
+	@echo "testing under Argo CD (building its modules takes five minutes, the first time)"
+	go test -C e2e/argocd -timeout 20m ./...
+	go test -count=1 -timeout 20m -v ./e2e/gitops | hack/e2e-summary.sh
+
+.PHONY: test-alerts
+test-alerts: $(BIN)/promtool ## Test the alerts with promtool.
+	cd config/prometheus && $(abspath $(BIN))/promtool check rules alerts.yaml && $(abspath $(BIN))/promtool test rules alerts_test.yaml
 
 .PHONY: test-model
 STEPS ?= 100000
@@ -106,6 +126,9 @@ bin: $(PROGRAMS) ## Build the manager and the programs that the demo and the tes
 $(BIN)/manager: $(GO_FILES)
 	@hack/build.sh $@ . . -ldflags "-X main.version=$(VERSION)"
 
+$(BIN)/kubectl-cells: $(GO_FILES)
+	@hack/build.sh $@ . ./cmd/kubectl-cells -ldflags "-X main.version=$(VERSION)"
+
 $(BIN)/controlplane: $(shell find controlplane -name '*.go' -not -name '*_test.go') controlplane/go.mod controlplane/go.sum
 	@echo "a real Kubernetes $(KUBE_VERSION) control plane: about ten minutes on two cores, the first time"
 	@hack/build.sh $@ controlplane .
@@ -118,6 +141,15 @@ $(BIN)/hyperfed: e2e/kubefed/go.mod e2e/kubefed/go.sum
 
 $(BIN)/kwok: e2e/kwok/go.mod e2e/kwok/go.sum
 	@hack/build.sh $@ e2e/kwok sigs.k8s.io/kwok/cmd/kwok
+
+$(BIN)/helm: e2e/helm/go.mod e2e/helm/go.sum
+	@hack/build.sh $@ e2e/helm helm.sh/helm/v4/cmd/helm
+
+$(BIN)/gitops-agent: $(shell find e2e/argocd -name '*.go' -not -name '*_test.go') e2e/argocd/go.mod e2e/argocd/go.sum
+	@hack/build.sh $@ e2e/argocd .
+
+$(BIN)/promtool: hack/dashboards/go.mod hack/dashboards/go.sum
+	@hack/build.sh $@ hack/dashboards github.com/prometheus/prometheus/cmd/promtool -tags remove_all_sd
 
 $(BIN)/controller-gen: hack/tools/go.mod hack/tools/go.sum
 	@hack/build.sh $@ hack/tools sigs.k8s.io/controller-tools/cmd/controller-gen
@@ -135,8 +167,12 @@ clean: ## Remove what was built.
 ##@ Develop
 
 .PHONY: generate
-generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs ## Regenerate deepcopy, CRDs, RBAC and the API reference.
+generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/kubectl ## Regenerate deepcopy, CRDs, RBAC, the references, the dashboards and the chart.
 	@hack/generate.sh $(abspath $(BIN))
+
+.PHONY: chart
+chart: generate ## Regenerate the chart from config/ (and config/ from the code).
+	@git status --short charts
 
 .PHONY: fmt
 fmt: $(BIN)/golangci-lint ## Format the code.
@@ -148,8 +184,8 @@ tidy: ## Tidy every module's go.mod.
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## Run the linters over every module.
-	@for m in . controlplane; do echo "linting $$m"; (cd $$m && $(abspath $(BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+	@for m in . controlplane hack/dashboards; do echo "linting $$m"; (cd $$m && $(abspath $(BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: verify
-verify: $(TOOLS) $(BIN)/kubectl lint ## Check formatting, lint, and that everything generated is as committed.
+verify: $(TOOLS) $(BIN)/kubectl $(BIN)/helm lint ## Check formatting, lint, and that everything generated is as committed.
 	@hack/verify.sh $(abspath $(BIN))

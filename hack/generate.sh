@@ -10,3 +10,9 @@ rm -rf config/crd/bases
 mkdir -p docs/reference
 "$bin/crd-ref-docs" --source-path=./api --config=hack/crd-ref-docs.yaml --renderer=markdown \
 	--output-path=docs/reference/api.md --log-level=ERROR
+go run ./hack/metrics >docs/reference/metrics.md
+go run ./hack/clidocs docs/reference/kubectl-cells.md
+go -C hack/dashboards run . "$PWD/config/prometheus/dashboards"
+hack/argocd.sh
+hack/kubefed-crds.sh "$bin"
+hack/chart.sh "$bin"

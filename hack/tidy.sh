@@ -4,6 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go mod tidy -e 2>&1 | grep -v -e 'sigs.k8s.io/kubefed' -e 'envtest/printer' -e 'github.com/cellfed/cellfed' || true
-for m in controlplane e2e/kubefed e2e/kwok hack/tools; do
+for m in controlplane e2e/argocd e2e/helm e2e/kubefed e2e/kwok hack/dashboards hack/tools; do
 	go -C "$m" mod tidy
 done

@@ -31,6 +31,9 @@ for config in default default-certmanager; do
 	done
 done
 
+echo "verifying that the chart installs what config/ does"
+go test ./hack/chart -skip TestServer || fail=1
+
 echo "verifying shell scripts"
 for f in hack/*.sh .ci/run; do bash -n "$f" || fail=1; done
 
