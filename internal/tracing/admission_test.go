@@ -32,7 +32,7 @@ func TestWebhook(t *testing.T) {
 	object := func(metadata string) runtime.RawExtension {
 		return runtime.RawExtension{Raw: []byte(`{"kind":"FederatedSecret","metadata":{` + metadata + `},"spec":{"template":{"data":{"password":"hunter2"}}}}`)}
 	}
-	uid, one, two := `"uid":"u1"`, `"uid":"u1","generation":1`, `"uid":"u1","generation":2`
+	one, two := `"uid":"u1","generation":1`, `"uid":"u1","generation":2`
 	allowed, refused := admission.Allowed(""), admission.Denied("spec.template.data.password: Invalid value: hunter2")
 	cases := map[string]struct {
 		reason      string
@@ -56,7 +56,7 @@ func TestWebhook(t *testing.T) {
 		"Refused":      {reason: "nothing comes of it", operation: admissionv1.Update, object: two, old: one, answer: refused, want: map[attribute.Key]string{tracing.KeyUID: "u1", tracing.KeyStatusCode: "403"}},
 		"RefusedThere": {reason: "it is told in the caller's trace", operation: admissionv1.Update, object: two, old: one, called: true, answer: refused, want: map[attribute.Key]string{tracing.KeyUID: "u1", tracing.KeyStatusCode: "403"}},
 		"Errored":      {reason: "it could not tell", operation: admissionv1.Update, object: two, old: one, answer: admission.Errored(http.StatusInternalServerError, context.DeadlineExceeded), failed: true, want: map[attribute.Key]string{tracing.KeyUID: "u1", tracing.KeyStatusCode: "500"}},
-		"Defaulted":    {reason: "the generation is not known yet", operation: admissionv1.Update, object: uid, old: one, mutating: true, answer: allowed, want: map[attribute.Key]string{tracing.KeyUID: "u1"}},
+		"Defaulted":    {reason: "the generation is not known yet, only what the writer says", operation: admissionv1.Update, object: two, old: one, mutating: true, answer: allowed, want: map[attribute.Key]string{tracing.KeyUID: "u1"}},
 		"Nameless":     {reason: "an API server that gives no UID", operation: admissionv1.Create, object: `"generation":1`, answer: allowed, want: map[attribute.Key]string{}},
 	}
 	for name, tc := range cases {

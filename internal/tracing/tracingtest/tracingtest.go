@@ -30,7 +30,7 @@ func New(t *testing.T, rate float64) (*tracing.Tracer, func() tracetest.SpanStub
 func Attributes(span tracetest.SpanStub) map[attribute.Key]string {
 	all := map[attribute.Key]string{}
 	for _, a := range span.Attributes {
-		all[a.Key] = a.Value.Emit()
+		all[a.Key] = a.Value.String()
 	}
 	return all
 }
