@@ -6,19 +6,25 @@ import (
 
 	"github.com/cellfed/cellfed/internal/cli/completion"
 	"github.com/cellfed/cellfed/internal/cli/convert"
+	"github.com/cellfed/cellfed/internal/cli/create"
+	"github.com/cellfed/cellfed/internal/cli/delete"
 	"github.com/cellfed/cellfed/internal/cli/describe"
 	"github.com/cellfed/cellfed/internal/cli/diff"
 	"github.com/cellfed/cellfed/internal/cli/disable"
+	"github.com/cellfed/cellfed/internal/cli/doctor"
 	"github.com/cellfed/cellfed/internal/cli/enable"
 	"github.com/cellfed/cellfed/internal/cli/get"
 	"github.com/cellfed/cellfed/internal/cli/handover"
 	"github.com/cellfed/cellfed/internal/cli/hold"
+	"github.com/cellfed/cellfed/internal/cli/join"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/lint"
 	"github.com/cellfed/cellfed/internal/cli/mask"
 	"github.com/cellfed/cellfed/internal/cli/release"
 	"github.com/cellfed/cellfed/internal/cli/render"
 	"github.com/cellfed/cellfed/internal/cli/status"
+	"github.com/cellfed/cellfed/internal/cli/uninstall"
+	"github.com/cellfed/cellfed/internal/cli/unjoin"
 	"github.com/cellfed/cellfed/internal/cli/version"
 )
 
@@ -47,7 +53,14 @@ func groups(clientVersion string) []group {
 			disable.New,
 			handover.New,
 		}},
-		{"Clusters, cells and the installation:", []func(*kube.Kube) *cobra.Command{}},
+		{"Clusters, cells and the installation:", []func(*kube.Kube) *cobra.Command{
+			join.New,
+			unjoin.New,
+			create.New,
+			delete.New,
+			doctor.New,
+			uninstall.New,
+		}},
 		{"Offline:", []func(*kube.Kube) *cobra.Command{
 			render.New,
 			convert.New,

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,7 +89,7 @@ func (o *Options) objects(ctx context.Context, config *kubefedv1beta1.FederatedT
 	fed := config.GetFederatedType()
 	var names []string
 	for next := ""; ; {
-		list := &metav1.PartialObjectMetadataList{}
+		list := &unstructured.UnstructuredList{}
 		list.SetGroupVersionKind(schema.GroupVersionKind{Group: fed.Group, Version: fed.Version, Kind: fed.Kind + "List"})
 		err := c.List(ctx, list, client.Limit(pageSize), client.Continue(next))
 		if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
@@ -98,9 +99,9 @@ func (o *Options) objects(ctx context.Context, config *kubefedv1beta1.FederatedT
 			return nil, fmt.Errorf("list the objects of %s: %w", config.Name, err)
 		}
 		for i := range list.Items {
-			names = append(names, strings.TrimPrefix(list.Items[i].Namespace+"/"+list.Items[i].Name, "/"))
+			names = append(names, strings.TrimPrefix(list.Items[i].GetNamespace()+"/"+list.Items[i].GetName(), "/"))
 		}
-		if next = list.Continue; next == "" {
+		if next = list.GetContinue(); next == "" {
 			slices.Sort(names)
 			return names, nil
 		}

@@ -69,16 +69,16 @@ func decide(in input) (plan, error) {
 		p.told[len(p.told)-2] = gone + " is deleted"
 	}
 	if len(in.objects) > 0 {
-		p.told = append(p.told, fmt.Sprintf("%s here, and do nothing; one that is deleted goes only when the type is enabled again", stay(in.objects)))
+		p.told = append(p.told, stay(in.objects)+"; one that is deleted goes only when the type is enabled again")
 	}
 	return p, nil
 }
 
 func stay(objects []string) string {
 	if len(objects) == 1 {
-		return "1 federated object stays (" + objects[0] + ")"
+		return "1 federated object (" + objects[0] + ") stays in the host cluster and does nothing"
 	}
-	return fmt.Sprintf("%d federated objects stay (%s)", len(objects), writing.Some(objects))
+	return fmt.Sprintf("%d federated objects (%s) stay in the host cluster and do nothing", len(objects), writing.Some(objects))
 }
 
 // refuse says why the type cannot be disabled.

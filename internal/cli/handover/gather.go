@@ -3,7 +3,6 @@ package handover
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,15 +16,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/kubefed/pkg/apis/core/common"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
-	"github.com/cellfed/cellfed/controllers/federatedtypepolicy"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/render"
+	"github.com/cellfed/cellfed/internal/validation"
 )
 
 const (
@@ -97,6 +97,10 @@ func (f *facts) look(ctx context.Context, k *kube.Kube, c client.Client, t kube.
 		// What is wrong with it is reported on it; the rest of it holds.
 		policy, _ = render.CompilePolicy(f.policy.Spec.PropagatingAnnotations, f.policy.Spec.Retain)
 	}
+	rules, err := f.rules(ctx, c, t, policy)
+	if err != nil {
+		return err
+	}
 	dropped := map[string]bool{}
 	f.objects = len(objects)
 	for i := range objects {
@@ -109,8 +113,11 @@ func (f *facts) look(ctx context.Context, k *kube.Kube, c client.Client, t kube.
 		if object.Deleting {
 			f.deleting++
 		}
-		if object.HoldsBack() {
+		switch errs := rules(u); {
+		case object.HoldsBack():
 			f.held = append(f.held, name)
+		case len(errs) > 0:
+			f.unfit = append(f.unfit, name+" ("+errs[0].Error()+")")
 		}
 		if keys := annotations(u, policy); len(keys) > 0 {
 			f.droppedIn++
@@ -120,17 +127,33 @@ func (f *facts) look(ctx context.Context, k *kube.Kube, c client.Client, t kube.
 		}
 	}
 	slices.Sort(f.held)
+	slices.Sort(f.unfit)
 	f.dropped = slices.Sorted(maps.Keys(dropped))
-	if f.to == v1alpha1.PropagatorKubeFed && f.policy != nil {
-		err := federatedtypepolicy.Unfit(ctx, c, f.config, f.policy)
-		if err != nil && !errors.Is(err, federatedtypepolicy.ErrUnfit) {
-			return err
-		}
-		if err != nil {
-			f.unfit = strings.TrimPrefix(err.Error(), federatedtypepolicy.ErrUnfit.Error()+": ")
-		}
-	}
 	return nil
+}
+
+// rules returns what tells why an object must not be given to KubeFed, as far as that can be told by the object and its
+// Namespace: which clusters are whose cellfed's manager finds out when it hands the type back.
+func (f *facts) rules(ctx context.Context, c client.Client, t kube.Type, policy *render.Policy) (func(*unstructured.Unstructured) field.ErrorList, error) {
+	if f.to != v1alpha1.PropagatorKubeFed {
+		return func(*unstructured.Unstructured) field.ErrorList { return nil }, nil
+	}
+	namespaces := &corev1.NamespaceList{}
+	if err := c.List(ctx, namespaces); err != nil {
+		return nil, fmt.Errorf("list the Namespaces: %w", err)
+	}
+	labels := make(map[string]map[string]string, len(namespaces.Items))
+	for i := range namespaces.Items {
+		labels[namespaces.Items[i].Name] = namespaces.Items[i].Labels
+	}
+	judged := &validation.Type{
+		Name: t.Name, Target: render.Target{Kind: t.Target, Namespaced: t.Namespaced && t.Name != namespacesType}, Namespaced: t.Namespaced,
+		Propagator: v1alpha1.PropagatorCellfed, Annotations: policy,
+	}
+	return func(u *unstructured.Unstructured) field.ErrorList {
+		owners, known := labels[u.GetNamespace()]
+		return validation.HandBack(u, validation.Facts{Type: judged, NamespaceLabels: owners, NamespaceKnown: known || u.GetNamespace() == ""})
+	}, nil
 }
 
 // annotations returns those of the template that the policy does not propagate.

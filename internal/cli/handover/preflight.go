@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// namespaces is the type whose objects KubeFed reads for every other type.
-	namespaces = "namespaces"
+	// namespacesType is the type whose objects KubeFed reads for every other type.
+	namespacesType = "namespaces"
 	// migratedCondition says on a policy whether all objects are stored in the version that goes with the propagator.
 	migratedCondition = "StorageMigrated"
 	// quiet is how old KubeFed's leader lease is when it is taken for nobody's.
@@ -37,8 +37,8 @@ type facts struct {
 	// dropped are the annotations of templates that the policy does not name, sorted, and droppedIn counts the objects.
 	dropped   []string
 	droppedIn int
-	// unfit says which objects KubeFed must not be given, and why. Empty for none.
-	unfit string
+	// unfit are the objects that KubeFed must not be given, each with the first reason, sorted.
+	unfit []string
 	// lagging are the members that are not ready, sorted.
 	lagging []string
 	// leases says that KubeFed has a leader lease, and renewed when that was renewed last.
@@ -85,9 +85,13 @@ func preflight(f facts) report {
 	return r
 }
 
-func (r *report) block(format string, args ...any) { r.Blockers = append(r.Blockers, fmt.Sprintf(format, args...)) }
+func (r *report) block(format string, args ...any) {
+	r.Blockers = append(r.Blockers, fmt.Sprintf(format, args...))
+}
 
-func (r *report) warn(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
+func (r *report) warn(format string, args ...any) {
+	r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...))
+}
 
 // both looks at what matters in either direction.
 func (f facts) both(r *report) {
@@ -129,10 +133,14 @@ func (f facts) toCellfed(r *report) {
 		r.warn("the FederatedTypeConfig is disabled, so that nobody propagates the type now: cellfed will, and what was not written since then is")
 	}
 	if len(f.dropped) > 0 {
-		r.warn("the templates of %d objects have annotations that the policy does not name, and cellfed drops them, as KubeFed does: %s: "+
-			"name them in spec.propagatingAnnotations of the policy if they are to be propagated", f.droppedIn, writing.Some(f.dropped))
+		who := fmt.Sprintf("the templates of %d objects have", f.droppedIn)
+		if f.droppedIn == 1 {
+			who = "the template of 1 object has"
+		}
+		r.warn("%s annotations that the policy does not name, and cellfed drops them, as KubeFed does: %s: "+
+			"name them in spec.propagatingAnnotations of the policy if they are to be propagated", who, writing.Some(f.dropped))
 	}
-	if rest := f.others[v1alpha1.PropagatorKubeFed]; r.Type == namespaces && len(rest) > 0 {
+	if rest := f.others[v1alpha1.PropagatorKubeFed]; r.Type == namespacesType && len(rest) > 0 {
 		r.warn("KubeFed still propagates %s and reads FederatedNamespaces for them: hand namespaces over last, or KubeFed cannot start while cellfed is down", writing.Some(rest))
 	}
 	r.Steps = []string{
@@ -148,13 +156,13 @@ func (f facts) toKubeFed(r *report) {
 		r.block("%s held, and KubeFed would release them, as it knows no mask: %s: release them with kubectl cells release TYPE/NAME --all, or complete their masks",
 			are(len(f.held)), writing.Some(f.held))
 	}
-	if f.unfit != "" {
-		r.block("KubeFed could not propagate as cellfed does %s: correct them", f.unfit)
+	if len(f.unfit) > 0 {
+		r.block("KubeFed could not propagate as cellfed does: %s: correct this", writing.Some(f.unfit))
 	}
 	if !f.running() {
 		r.warn("KubeFed seems not to run: nobody propagates the type until it does")
 	}
-	if rest := f.others[v1alpha1.PropagatorCellfed]; r.Type != namespaces && slices.Contains(rest, namespaces) {
+	if rest := f.others[v1alpha1.PropagatorCellfed]; r.Type != namespacesType && slices.Contains(rest, namespacesType) {
 		r.warn("cellfed propagates namespaces, which KubeFed reads for this type: hand namespaces back first, or KubeFed cannot start while cellfed is down")
 	}
 	r.Steps = []string{

@@ -65,8 +65,8 @@ func TestPreflight(t *testing.T) {
 		},
 		"HeldThere": {reason: "cellfed obeys masks", to: cellfed, change: func(f *facts) { f.held = []string{"acme/pay"} }},
 		"Unfit": {
-			reason: "KubeFed would write elsewhere", to: kubeFed, change: func(f *facts) { f.unfit = "1 object, acme/pay (spec.x: no)" },
-			blockers: []string{"KubeFed could not propagate as cellfed does 1 object, acme/pay (spec.x: no): correct them"},
+			reason: "KubeFed would write elsewhere", to: kubeFed, change: func(f *facts) { f.unfit = []string{"acme/pay (spec.x: no)"} },
+			blockers: []string{"KubeFed could not propagate as cellfed does: acme/pay (spec.x: no): correct this"},
 		},
 		"Deleting": {
 			reason: "there is nothing to hand over", to: cellfed, change: func(f *facts) { f.config.DeletionTimestamp = &metav1.Time{Time: now} },

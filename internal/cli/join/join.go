@@ -264,7 +264,7 @@ func (o *Options) wanted(s *situation, uid string) (*kubefedv1beta1.KubeFedClust
 	if s.current != nil {
 		wanted = s.current.DeepCopy()
 	}
-	wanted.TypeMeta.APIVersion, wanted.TypeMeta.Kind = kubefedv1beta1.SchemeGroupVersion.String(), "KubeFedCluster"
+	wanted.APIVersion, wanted.Kind = kubefedv1beta1.SchemeGroupVersion.String(), "KubeFedCluster"
 	wanted.Namespace, wanted.Name = o.kube.KubeFedNamespace, o.Cluster
 	if wanted.Labels == nil {
 		wanted.Labels = map[string]string{}

@@ -123,9 +123,9 @@ func (k *Kube) configured(config *kubefedv1beta1.FederatedTypeConfig) (Type, boo
 	}
 	t.Federated = schema.GroupVersionKind{Group: fed.Group, Version: version, Kind: fed.Kind}
 	t.Resource = schema.GroupVersionResource{Group: fed.Group, Version: version, Resource: fed.Name}
-	t.names = lower(names, fed.Name, fed.Name+"."+fed.Group, fed.Kind, target.Name, target.Kind)
+	t.names = lower(names, fed.Name, fed.Name+"."+fed.Group, fed.Kind, fed.Kind+"."+fed.Group, target.Name, target.Kind)
 	if target.Group != "" {
-		t.names = lower(t.names, target.Name+"."+target.Group)
+		t.names = lower(t.names, target.Name+"."+target.Group, target.Kind+"."+target.Group)
 	}
 	return t, true, nil
 }
@@ -166,7 +166,7 @@ func (k *Kube) servedTypes() ([]Type, error) {
 			types = append(types, Type{
 				Name: name, Federated: gv.WithKind(r.Kind), Resource: gv.WithResource(r.Name),
 				Target: schema.GroupVersionKind{Kind: kind}, Namespaced: r.Namespaced,
-				names: lower(r.ShortNames, r.Name, r.Name+"."+gv.Group, r.SingularName, r.Kind, kind),
+				names: lower(r.ShortNames, r.Name, r.Name+"."+gv.Group, r.Kind+"."+gv.Group, r.SingularName, r.Kind, kind),
 			})
 		}
 	}

@@ -138,6 +138,8 @@ func TestType(t *testing.T) {
 		"deploy":                                {"a usual short name", "deployments.apps"},
 		"fdeploy":                               {"the federated type's short name", "deployments.apps"},
 		"federateddeployment":                   {"the federated type's singular", "deployments.apps"},
+		"federateddeployment.types.kubefed.io":  {"the federated type's kind and group, as -o name prints it", "deployments.apps"},
+		"deployment.apps":                       {"the target's kind and group, as -o name prints it", "deployments.apps"},
 		"federateddeployments.types.kubefed.io": {"the federated type's plural and group", "deployments.apps"},
 		"wd":                                    {"the target's short name, as the server tells it", "widgets.example.com"},
 		"cm":                                    {"a usual short name of a type whose group serves none", "configmaps"},

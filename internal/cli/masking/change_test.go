@@ -225,3 +225,38 @@ func TestTries(t *testing.T) {
 		t.Errorf("after %d attempts: %+v", attempts, got)
 	}
 }
+
+// TestWait: what was reported decides.
+func TestWait(t *testing.T) {
+	const mask = "  placementMask: {topologies: [{name: rz00b}, {name: rz00a}]}\n"
+	cases := map[string]struct {
+		reason string
+		object string
+		want   result
+	}{
+		"Settled": {
+			reason: "all that is released is there, and what is held is not waited for", object: objectOf(named+mask, report),
+			want: result{Out: "federateddeployment.types.kubefed.io/pay unchanged: released to 2 of 3 cells\n"},
+		},
+		"Late": {
+			reason: "it is not reported in time", object: objectOf(named+mask, ""),
+			want: result{
+				Out: "federateddeployment.types.kubefed.io/pay unchanged: released to 2 of 3 cells\n",
+				Err: "generation 4 is not reported yet\nerror: deployments.apps/pay: not in sync and available within 300ms: generation 4 is not reported yet\n", Code: exit.NotSo,
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			h := kubetest.New(t, "acme", interceptor.Funcs{}, world(t, tc.object)...)
+			c := changeOn(h, Intent{Hold, []string{"rz01a"}})
+			c.Wait, c.Timeout = true, 300*time.Millisecond
+			if tc.want.Code == 0 {
+				c.Timeout = time.Minute
+			}
+			if diff := cmp.Diff(tc.want, run(t, h, c)); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -150,6 +150,9 @@ func policyOf(p *v1alpha1.FederatedTypePolicy) Policy {
 			policy.State += ": " + c.Message
 		}
 	}
+	if policy.Current && policy.Propagator == v1alpha1.PropagatorKubeFed && policy.Storage != federated.V1Beta1 {
+		policy.State = "KubeFed has the type, and its objects are being stored in v1beta1"
+	}
 	return policy
 }
 

@@ -70,14 +70,14 @@ func (o *Options) removeVersion(ctx context.Context, c client.WithWatch, name st
 	}
 	logs := fmt.Sprintf("kubectl -n %s logs job/%s", job.Namespace, job.Name)
 	failed := ""
-	err = o.wait(ctx, "the Job "+job.Name, &batchv1.JobList{}, job.Namespace, func(ctx context.Context) (bool, string, error) {
+	err = o.wait(ctx, "the Job "+job.Name, job.Namespace, func(ctx context.Context) (bool, string, error) {
 		if err := c.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
 			return false, "", fmt.Errorf("read the Job %q: %w", job.Name, err)
 		}
 		var ended bool
 		ended, failed = outcome(job)
 		return ended, fmt.Sprintf("%d active, %d failed; %s tells more", job.Status.Active, job.Status.Failed, logs), nil
-	})
+	}, &batchv1.JobList{})
 	if err != nil {
 		return err
 	}
@@ -105,10 +105,10 @@ func (o *Options) startJob(ctx context.Context, c client.WithWatch, job *batchv1
 		if err := client.IgnoreNotFound(c.Delete(ctx, former, client.PropagationPolicy(metav1.DeletePropagationBackground))); err != nil {
 			return fmt.Errorf("delete the Job %q of an earlier run: %w", job.Name, err)
 		}
-		err := o.wait(ctx, "the Job of an earlier run to go", &batchv1.JobList{}, job.Namespace, func(ctx context.Context) (bool, string, error) {
+		err := o.wait(ctx, "the Job of an earlier run to go", job.Namespace, func(ctx context.Context) (bool, string, error) {
 			err := c.Get(ctx, client.ObjectKeyFromObject(job), &batchv1.Job{})
 			return apierrors.IsNotFound(err), "it is there", client.IgnoreNotFound(err)
-		})
+		}, &batchv1.JobList{})
 		if err != nil {
 			return err
 		}

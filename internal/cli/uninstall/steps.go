@@ -31,7 +31,7 @@ func (o *Options) handBack(ctx context.Context, c client.WithWatch, s *Situation
 			return fmt.Errorf("ask for KubeFed in the FederatedTypePolicy %q: %w", p.Name, err)
 		}
 	}
-	return o.wait(ctx, "KubeFed to have every type", &v1alpha1.FederatedTypePolicyList{}, o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
+	return o.wait(ctx, "KubeFed to have every type", o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
 		policies, err := o.policies(ctx, c)
 		var open []string
 		for _, p := range policies {
@@ -40,21 +40,21 @@ func (o *Options) handBack(ctx context.Context, c client.WithWatch, s *Situation
 			}
 		}
 		return len(open) == 0, strings.Join(open, ", "), err
-	})
+	}, &v1alpha1.FederatedTypePolicyList{})
 }
 
 func (o *Options) deletePolicies(ctx context.Context, c client.WithWatch) error {
 	if err := c.DeleteAllOf(ctx, &v1alpha1.FederatedTypePolicy{}, client.InNamespace(o.kube.KubeFedNamespace)); err != nil {
 		return fmt.Errorf("delete the FederatedTypePolicies: %w", err)
 	}
-	return o.wait(ctx, "the FederatedTypePolicies to go", &v1alpha1.FederatedTypePolicyList{}, o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
+	return o.wait(ctx, "the FederatedTypePolicies to go", o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
 		policies, err := o.policies(ctx, c)
 		var open []string
 		for _, p := range policies {
 			open = append(open, p.Name+" ("+p.State+")")
 		}
 		return len(open) == 0, strings.Join(open, ", "), err
-	})
+	}, &v1alpha1.FederatedTypePolicyList{})
 }
 
 func (o *Options) deleteCells(ctx context.Context, c client.WithWatch) error {
@@ -67,7 +67,7 @@ func (o *Options) deleteCells(ctx context.Context, c client.WithWatch) error {
 			return fmt.Errorf("delete the cell %s/%s: %w", cells[i].Namespace, cells[i].Name, err)
 		}
 	}
-	return o.wait(ctx, "the cells to go", &v1alpha1.CellList{}, metav1.NamespaceAll, func(ctx context.Context) (bool, string, error) {
+	return o.wait(ctx, "the cells to go", metav1.NamespaceAll, func(ctx context.Context) (bool, string, error) {
 		cells, err := o.kube.Cells(ctx, "")
 		var open []string
 		for i := range cells {
@@ -78,7 +78,7 @@ func (o *Options) deleteCells(ctx context.Context, c client.WithWatch) error {
 			open = append(open, fmt.Sprintf("%s/%s (%s)", cells[i].Namespace, cells[i].Name, state))
 		}
 		return len(open) == 0, strings.Join(open, ", "), err
-	})
+	}, &v1alpha1.CellList{})
 }
 
 func (o *Options) stopManager(ctx context.Context, c client.WithWatch, name string) error {
@@ -92,14 +92,14 @@ func (o *Options) stopManager(ctx context.Context, c client.WithWatch, name stri
 	if err := c.Patch(ctx, deployment, client.MergeFrom(before), client.FieldOwner(kube.FieldManager)); err != nil {
 		return fmt.Errorf("scale the Deployment %q to 0: %w", name, err)
 	}
-	return o.wait(ctx, "the manager to stop", &corev1.PodList{}, o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
+	return o.wait(ctx, "the manager to stop", o.kube.KubeFedNamespace, func(ctx context.Context) (bool, string, error) {
 		current := &appsv1.Deployment{}
 		if err := c.Get(ctx, key, current); err != nil {
 			return false, "", fmt.Errorf("read the Deployment %q: %w", name, err)
 		}
 		n, err := o.pods(ctx, c, current)
 		return n == 0 && current.Status.ObservedGeneration >= current.Generation, counted(n, "Pod") + " left", err
-	})
+	}, &corev1.PodList{}, &appsv1.DeploymentList{})
 }
 
 func (o *Options) deleteWebhooks(ctx context.Context, c client.Client) error {

@@ -155,9 +155,12 @@ func (o *Options) do(ctx context.Context, c client.WithWatch, act Act, s *Situat
 	}
 }
 
-// wait waits for a step.
-func (o *Options) wait(ctx context.Context, what string, list client.ObjectList, namespace string, look waiting.Look) error {
+// wait waits for a step. The lists are of all that it looks at: nothing else makes it look again.
+func (o *Options) wait(ctx context.Context, what, namespace string, look waiting.Look, lists ...client.ObjectList) error {
 	waiter := waiting.Flags{Wait: true, Timeout: o.Timeout}
-	watched := []kube.Watched{{List: list, Options: []client.ListOption{client.InNamespace(namespace)}}}
+	var watched []kube.Watched
+	for _, list := range lists {
+		watched = append(watched, kube.Watched{List: list, Options: []client.ListOption{client.InNamespace(namespace)}})
+	}
 	return waiter.For(ctx, o.kube, what, watched, look)
 }

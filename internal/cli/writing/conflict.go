@@ -56,7 +56,7 @@ func Owners(object client.Object, manager string, path ...string) []Conflict {
 			continue
 		}
 		set := &fieldpath.Set{}
-		if err := set.FromJSON(strings.NewReader(string(entry.FieldsV1.Raw))); err != nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			continue
 		}
 		below := false

@@ -24,9 +24,10 @@ import (
 )
 
 const (
-	// ManagedByLabel and ManagedBy mark what kubectl cells made in a member and in the host.
+	// ManagedByLabel marks what kubectl cells made in a member and in the host.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
-	ManagedBy      = "kubectl-cells"
+	// ManagedBy is the label's value.
+	ManagedBy = "kubectl-cells"
 	// HostAnnotation names, on what is in the member, the host that it was made for: the UID of the host's KubeFed namespace.
 	HostAnnotation = "cellfed.io/joined-to"
 	// NamespaceAnnotation names, on the KubeFedCluster, the namespace of the account in the member.
