@@ -35,7 +35,7 @@ test: test-unit test-controlplane test-e2e test-push ## Run all tests: unit, aga
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
 	@echo "testing the packages, with the race detector"
-	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/framework/... ./hack/metrics/... ./internal/... ./webhooks/...
+	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/docs/pages ./e2e/docs/static ./e2e/framework/... ./hack/metrics/... ./internal/... ./webhooks/...
 
 .PHONY: test-controlplane
 test-controlplane: ## Run controlplane's tests.
@@ -77,6 +77,16 @@ e2e-gitops: bin $(BIN)/gitops-agent ## Sync examples/gitops by Argo CD's engine,
 	@echo "testing under Argo CD (building its modules takes five minutes, the first time)"
 	go test -C e2e/argocd -timeout 20m ./...
 	go test -count=1 -timeout 20m -v ./e2e/gitops | hack/e2e-summary.sh
+
+.PHONY: test-docs
+test-docs: bin $(BIN)/helm ## Run the commands of the guides in docs/ against a host and two members.
+	@echo "running the documentation's commands (a few minutes)"
+	go test -count=1 -timeout 30m -v ./e2e/docs | hack/e2e-summary.sh
+
+.PHONY: test-plugin
+test-plugin: bin ## Drive kubectl cells from join to uninstall, against a host and a member.
+	@echo "testing the plugin (some minutes)"
+	go test -count=1 -timeout 20m -v ./e2e/plugin | hack/e2e-summary.sh
 
 .PHONY: test-alerts
 test-alerts: $(BIN)/promtool ## Test the alerts with promtool.
