@@ -35,7 +35,7 @@ test: test-unit test-controlplane test-e2e test-push ## Run all tests: unit, aga
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
 	@echo "testing the packages, with the race detector"
-	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/docs/pages ./e2e/docs/static ./e2e/framework/... ./hack/metrics/... ./internal/... ./webhooks/...
+	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/docs/pages ./e2e/docs/static ./e2e/framework/... ./hack/metrics/... ./hack/release/... ./internal/... ./webhooks/...
 
 .PHONY: test-controlplane
 test-controlplane: ## Run controlplane's tests.
@@ -167,14 +167,25 @@ $(BIN)/controller-gen: hack/tools/go.mod hack/tools/go.sum
 $(BIN)/crd-ref-docs: hack/tools/go.mod hack/tools/go.sum
 	@hack/build.sh $@ hack/tools github.com/elastic/crd-ref-docs
 
+$(BIN)/cyclonedx-gomod: hack/tools/go.mod hack/tools/go.sum
+	@hack/build.sh $@ hack/tools github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
 $(BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
 	@hack/build.sh $@ hack/tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: release
+release: $(BIN)/helm $(BIN)/cyclonedx-gomod ## Build what is published of VERSION into dist/ (PLATFORMS="linux/amd64" for some, ALLOW_DIRTY=1 to try it out).
+	@hack/release.sh $(VERSION)
 
 .PHONY: clean
 clean: ## Remove what was built.
 	rm -rf $(BIN) dist
 
 ##@ Develop
+
+.PHONY: transcript
+transcript: bin ## Run every verb of kubectl cells against real clusters, and write docs/kubectl-cells.md from it.
+	@go run ./e2e/cmd/transcript docs/kubectl-cells.md
 
 .PHONY: generate
 generate: $(BIN)/controller-gen $(BIN)/crd-ref-docs $(BIN)/kubectl ## Regenerate deepcopy, CRDs, RBAC, the references, the dashboards and the chart.

@@ -29,17 +29,18 @@ spec:
     data: {from: cluster}
 `
 
-// TestCoexistence has an existing KubeFed user's namespace on a member, and a tenant's cell whose objects go into
-// that same namespace of that same member.
+// TestCoexistence has a namespace that is placed on a member itself, by somebody who goes on writing as upstream has it, and a
+// cell of the same owner whose objects go into that same namespace of that same member.
 func TestCoexistence(t *testing.T) {
 	env := environment(t)
-	user := newUser(t, env, "existing-user")
+	user := newNamespace(t, env, "newcomer-existing", map[string]string{
+		cellfedv1alpha1.TenantLabel:         "acme",
+		cellfedv1alpha1.WorkspaceGroupLabel: "newcomer",
+	})
 	user.create(fmt.Sprintf(existingUser, user.namespace, hangzhou))
 	user.waitPlain(hangzhou, "plain", map[string]string{"from": "cluster"})
 
 	s := newTenant(t, env, "newcomer")
-	// Admission would refuse the first cell.
-	s.must(env.Cellfed.Exempt(s.ctx, s.namespace))
 	s.cell("rz00a", hangzhou, user.namespace, nil)
 	s.cell("rz01a", shanghai, "", nil)
 	s.waitReady()

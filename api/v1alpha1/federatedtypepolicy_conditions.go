@@ -5,6 +5,11 @@ const (
 	// FederatedTypePolicy.
 	ConditionPropagating ConditionType = "Propagating"
 
+	// ConditionV1Beta1Served says whether the API server serves the type in v1beta1. It stands on a FederatedTypePolicy
+	// that asks, or has asked, for v2beta1 alone. False means that it may not: it is written before v1beta1 ceases
+	// to be served, and becomes true after v1beta1 is served again.
+	ConditionV1Beta1Served ConditionType = "V1Beta1Served"
+
 	// ConditionValid says whether all of a FederatedTypePolicy's spec can be followed. What can be is.
 	ConditionValid ConditionType = "Valid"
 )
@@ -33,6 +38,9 @@ const (
 	// they are, or would write what cellfed does not, to another tenant's clusters above all: cellfed goes on until they are
 	// corrected.
 	ReasonObjectsUnfit ConditionReason = "ObjectsUnfit"
+	// ReasonServingV1Beta1 means that the type is to be upstream KubeFed's, and that v1beta1, which that reads, is not served
+	// yet.
+	ReasonServingV1Beta1 ConditionReason = "ServingV1Beta1"
 	// ReasonKubeFedNotRunning means that the type is upstream KubeFed's, which does not run.
 	ReasonKubeFedNotRunning ConditionReason = "KubeFedNotRunning"
 	// ReasonPropagationDisabled means that the type is upstream KubeFed's, and that somebody disabled its
@@ -47,6 +55,21 @@ const (
 	ReasonFederatedTypeConfigTerminating ConditionReason = "FederatedTypeConfigTerminating"
 	// ReasonNotServed means that the type's CRD does not serve v2beta1 as it should, which the push reconciler needs.
 	ReasonNotServed ConditionReason = "NotServed"
+
+	// ReasonV2Beta1Only goes with a false V1Beta1Served: v2beta1 alone is served, as the policy asks.
+	ReasonV2Beta1Only ConditionReason = "V2Beta1Only"
+	// ReasonNotAsked goes with a true V1Beta1Served: the policy does not ask for v2beta1 alone any more.
+	ReasonNotAsked ConditionReason = "NotAsked"
+	// ReasonPropagatorNotCellfed means that v1beta1 stays served because the type is, or is to be, upstream KubeFed's.
+	ReasonPropagatorNotCellfed ConditionReason = "PropagatorNotCellfed"
+	// ReasonStorageNotMigrated means that v1beta1 stays served because objects may be stored in it.
+	ReasonStorageNotMigrated ConditionReason = "StorageNotMigrated"
+	// ReasonKubeFedReadsNamespaces means that FederatedNamespaces stay served in v1beta1 because upstream KubeFed, which
+	// propagates other types, reads them.
+	ReasonKubeFedReadsNamespaces ConditionReason = "KubeFedReadsNamespaces"
+	// ReasonKubeFedCollectsStatus means that v1beta1 stays served because upstream KubeFed reads it to collect the
+	// status of Services, which it does whoever propagates them.
+	ReasonKubeFedCollectsStatus ConditionReason = "KubeFedCollectsStatus"
 
 	// ReasonValid goes with a true Valid.
 	ReasonValid ConditionReason = "Valid"

@@ -16,6 +16,18 @@ const (
 	PropagatorCellfed Propagator = "Cellfed"
 )
 
+// ServedVersions says in which versions the API server serves a federated type.
+//
+// +kubebuilder:validation:Enum=Both;V2Beta1Only
+type ServedVersions string
+
+const (
+	// ServedBoth serves v1beta1 and v2beta1.
+	ServedBoth ServedVersions = "Both"
+	// ServedV2Beta1Only serves v2beta1 alone, where that is possible.
+	ServedV2Beta1Only ServedVersions = "V2Beta1Only"
+)
+
 // StatusCollection says how much of a member's own status is reported.
 //
 // +kubebuilder:validation:Enum=All;Fields;None
@@ -85,6 +97,15 @@ type FederatedTypePolicySpec struct {
 	// +kubebuilder:validation:items:MaxLength=512
 	Retain []string `json:"retain,omitempty"`
 
+	// servedVersions says in which versions the API server serves the type. V2Beta1Only spares it the conversion that it
+	// otherwise makes of every object that is written, for the version that is not stored. Clients of v1beta1 get 404 then:
+	// upstream KubeFed, kubefedctl and manifests of v1beta1 among them. It holds once Cellfed propagates the type and all
+	// objects are stored in v2beta1, and ends before the type is handed back. The condition V1Beta1Served tells
+	// what is so and why. Empty means Both.
+	//
+	// +optional
+	ServedVersions ServedVersions `json:"servedVersions,omitempty"`
+
 	// status says what is reported of the members' own status. Empty means the whole of it.
 	//
 	// +optional
@@ -116,7 +137,7 @@ type FederatedTypePolicyStatus struct {
 	// +optional
 	StorageVersion string `json:"storageVersion,omitempty"`
 
-	// conditions tell who propagates the type and why. Known types: Propagating, StorageMigrated, Valid.
+	// conditions tell who propagates the type and why. Known types: Propagating, StorageMigrated, V1Beta1Served, Valid.
 	//
 	// +optional
 	// +listType=map
@@ -157,6 +178,11 @@ func (p *FederatedTypePolicy) WantedPropagator() Propagator {
 		return PropagatorKubeFed
 	}
 	return p.Spec.Propagator
+}
+
+// AsksForV2Beta1Only reports whether v1beta1 is not to be served where that is possible; a nil policy does not ask for it.
+func (p *FederatedTypePolicy) AsksForV2Beta1Only() bool {
+	return p != nil && p.Spec.ServedVersions == ServedV2Beta1Only
 }
 
 // FederatedTypePolicyList is a list of FederatedTypePolicies.

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -119,7 +121,39 @@ func (b *bed) handOver(ctx context.Context) error {
 		}
 	}
 	b.progress("Handing %d types over to cellfed", len(types))
-	return b.Cellfed.HandOver(ctx, readyTimeout, cellfedv1alpha1.PropagatorCellfed, types...)
+	if err := b.Cellfed.HandOver(ctx, readyTimeout, cellfedv1alpha1.PropagatorCellfed, types...); err != nil || !b.options.v2beta1Only {
+		return err
+	}
+	return b.hideV1Beta1(ctx)
+}
+
+// hideV1Beta1 has the types of the sections served in v2beta1 alone.
+func (b *bed) hideV1Beta1(ctx context.Context) error {
+	const name = "configmaps"
+	b.progress("Having %s served in v2beta1 alone", name)
+	policy := &cellfedv1alpha1.FederatedTypePolicy{ObjectMeta: metav1.ObjectMeta{Namespace: framework.KubeFedNamespace, Name: name}}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"servedVersions":"V2Beta1Only"}}`))
+	if err := b.Host.Client.Patch(ctx, policy, patch); err != nil {
+		return fmt.Errorf("ask for v2beta1 alone of %s: %w", name, err)
+	}
+	return framework.Poll(ctx, readyTimeout, "v1beta1 to be gone", func(ctx context.Context) error {
+		if err := b.Host.Client.Get(ctx, client.ObjectKeyFromObject(policy), policy); err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionFalse(policy.Status.Conditions, string(cellfedv1alpha1.ConditionV1Beta1Served)) {
+			return fmt.Errorf("the conditions are %v", policy.Status.Conditions)
+		}
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(hostKind{group: framework.FederatedGroup, version: v1beta1, kind: "ConfigMap"}.gvk("List"))
+		switch err := b.Host.Client.List(ctx, list, client.Limit(1)); {
+		case err == nil:
+			return errors.New("it is served")
+		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+			return nil
+		default:
+			return err
+		}
+	})
 }
 
 // federateNamespace makes a namespace in the host and, by upstream, in the members.
@@ -166,6 +200,9 @@ func (b *bed) copyCRD(ctx context.Context, kind, group, as string, change func(*
 	}
 	return framework.Poll(ctx, readyTimeout, crd.Name, func(ctx context.Context) error {
 		for _, version := range crd.Spec.Versions {
+			if !version.Served {
+				continue
+			}
 			list := &metav1.PartialObjectMetadataList{}
 			list.SetGroupVersionKind(hostKind{group: group, version: version.Name, kind: as}.gvk("List"))
 			if err := b.Host.Client.List(ctx, list, client.Limit(1)); err != nil {

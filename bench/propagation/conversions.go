@@ -56,7 +56,9 @@ func newUpdates() section {
 			// The group is the federated one, since the conversion serves no other.
 			twice := hostKind{framework.FederatedGroup, v2beta1, "TwinConfigMap"}
 			once := hostKind{twinGroup, v2beta1, "OneConfigMap"}
-			err := b.copyCRD(ctx, "ConfigMap", twice.group, twice.kind, storeV2Beta1)
+			err := b.copyCRD(ctx, "ConfigMap", twice.group, twice.kind, func(crd *apiextensionsv1.CustomResourceDefinition) {
+				storeV2Beta1(crd, !b.options.v2beta1Only)
+			})
 			if err != nil {
 				return err
 			}
@@ -117,10 +119,12 @@ func newUpdates() section {
 	}
 }
 
-// storeV2Beta1 makes v2beta1 the storage version, as it is of a type that was handed over.
-func storeV2Beta1(crd *apiextensionsv1.CustomResourceDefinition) {
+// storeV2Beta1 makes v2beta1 the storage version, as it is of a type that was handed over, and the other one served or not.
+func storeV2Beta1(crd *apiextensionsv1.CustomResourceDefinition, both bool) {
 	for i := range crd.Spec.Versions {
-		crd.Spec.Versions[i].Storage = crd.Spec.Versions[i].Name == v2beta1
+		v := &crd.Spec.Versions[i]
+		v.Storage = v.Name == v2beta1
+		v.Served = v.Storage || both
 	}
 }
 

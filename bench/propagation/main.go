@@ -32,9 +32,11 @@ import (
 
 type options struct {
 	upstream, cellfed bool
-	only, types       []string
-	output, dir       string
-	args              []string
+	// v2beta1Only has the types served in v2beta1 alone once they are cellfed's.
+	v2beta1Only bool
+	only, types []string
+	output, dir string
+	args        []string
 	sizes
 }
 
@@ -76,6 +78,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.SetOutput(out)
 	fs.BoolVar(&o.upstream, "upstream", true, "measure upstream KubeFed")
 	fs.BoolVar(&o.cellfed, "cellfed", true, "measure cellfed")
+	fs.BoolVar(&o.v2beta1Only, "v2beta1-only", false, "have the types served in v2beta1 alone once they were handed to cellfed; sections that write v1beta1 are left out")
 	fs.StringVar(&only, "only", "", "the sections to run, of "+strings.Join(sectionNames(), ",")+" (default all)")
 	fs.StringVar(&types, "types", "", "the federated types that are handed to cellfed (default all)")
 	fs.StringVar(&extra, "manager-args", "", "further flags of cellfed's manager, separated by blanks")
@@ -97,6 +100,16 @@ func parse(args []string, out io.Writer) (options, error) {
 	for _, name := range o.only {
 		if !slices.Contains(sectionNames(), name) {
 			return o, fmt.Errorf("--only names the section %q: give some of %s", name, strings.Join(sectionNames(), ","))
+		}
+	}
+	if o.v2beta1Only {
+		for _, name := range o.only {
+			if !slices.Contains(v2beta1Sections, name) {
+				return o, fmt.Errorf("--only names the section %q, which writes v1beta1: with --v2beta1-only give some of %s", name, strings.Join(v2beta1Sections, ","))
+			}
+		}
+		if len(o.only) == 0 {
+			o.only = v2beta1Sections
 		}
 	}
 	if o.output != "table" && o.output != "json" {

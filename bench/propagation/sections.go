@@ -27,6 +27,9 @@ func newSections() []section {
 	return []section{newBurst(), newCellBurst(), newLatency(), newConversions(), newUpdates(), newSlow(), newCells(), newRestart()}
 }
 
+// v2beta1Sections are those whose objects cellfed's part writes in v2beta1, of a type that may be served in it alone.
+var v2beta1Sections = []string{"A", "latency", "conversions", "updates"}
+
 func sectionNames() []string {
 	var names []string
 	for _, s := range newSections() {

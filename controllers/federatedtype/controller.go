@@ -102,6 +102,11 @@ func (r *Reconciler) reconcileCRD(ctx context.Context, name string, owner *kubef
 			return 0, err
 		}
 		in.propagator = propagatorOf(policy)
+		if !in.remove {
+			if in.v2beta1Only, err = r.v2beta1Only(ctx, crd, owner); err != nil {
+				return 0, err
+			}
+		}
 	}
 	// Each step writes the CRD once at most; taking everything back needs two and a look at the objects between them.
 	for {
@@ -132,6 +137,11 @@ func (r *Reconciler) reconcileCRD(ctx context.Context, name string, owner *kubef
 				return conflictDelay, nil
 			}
 			return 0, errors.Join(err, reportErr)
+		}
+		if err == nil && owner != nil && !in.remove {
+			if err := r.tellServed(ctx, in.crd, owner); err != nil {
+				return 0, err
+			}
 		}
 		if p.report != nil && p.report.reason == v1alpha1.ReasonFieldsKept {
 			return keptDelay, err

@@ -22,6 +22,8 @@ type input struct {
 	client apiextensionsv1.WebhookClientConfig
 	// propagator is who propagates the type now. Empty means that it is being handed over, and that nobody does.
 	propagator v1alpha1.Propagator
+	// v2beta1Only says that v1beta1 is not to be served.
+	v2beta1Only bool
 	// remove asks to take everything back.
 	remove bool
 	// holder names an object that holds one of the extension fields; "" means that there is none. Nil means that
@@ -54,7 +56,9 @@ func decide(in input) plan {
 	if in.remove || in.owner == "" {
 		return takeBack(in)
 	}
-	desired, err := federatedcrd.Upgrade(in.crd, federatedcrd.Options{Owner: in.owner, ClientConfig: in.client, StorageVersion: storageVersion(in)})
+	desired, err := federatedcrd.Upgrade(in.crd, federatedcrd.Options{
+		Owner: in.owner, ClientConfig: in.client, StorageVersion: storageVersion(in), V2Beta1Only: in.v2beta1Only,
+	})
 	if err != nil {
 		return plan{report: blocked(err)}
 	}
@@ -62,7 +66,11 @@ func decide(in input) plan {
 	if err != nil {
 		return plan{report: &report{v1alpha1.ReasonUnsupported, err.Error()}}
 	}
-	p := plan{report: &report{v1alpha1.ReasonServed, fmt.Sprintf("v2beta1 is served beside v1beta1, and converted by %s", url)}}
+	beside := "beside v1beta1"
+	if federatedcrd.HidesV1Beta1(desired) {
+		beside = "alone, as the FederatedTypePolicy asks"
+	}
+	p := plan{report: &report{v1alpha1.ReasonServed, fmt.Sprintf("v2beta1 is served %s, and converted by %s", beside, url)}}
 	if same(in.crd, desired) {
 		return p
 	}
@@ -86,11 +94,13 @@ func storageVersion(in input) string {
 	}
 }
 
-// storedIn returns a copy of the CRD that stores the version.
+// storedIn returns a copy of the CRD that stores the version, and serves it.
 func storedIn(crd *apiextensionsv1.CustomResourceDefinition, version string) *apiextensionsv1.CustomResourceDefinition {
 	out := crd.DeepCopy()
 	for i := range out.Spec.Versions {
-		out.Spec.Versions[i].Storage = out.Spec.Versions[i].Name == version
+		v := &out.Spec.Versions[i]
+		v.Storage = v.Name == version
+		v.Served = v.Served || v.Storage
 	}
 	return out
 }

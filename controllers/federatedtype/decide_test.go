@@ -68,6 +68,10 @@ func TestDecide(t *testing.T) {
 		}
 		return crd
 	}
+	// hidden stores v2beta1 and serves nothing else.
+	hidden := func() *apiextensionsv1.CustomResourceDefinition {
+		return edited(storedIn(upgradedCRD(t, here), federated.V2Beta1), func(crd *apiextensionsv1.CustomResourceDefinition) { crd.Spec.Versions[0].Served = false })
+	}
 	// step is a plan in short.
 	type step struct {
 		Reason               v1alpha1.ConditionReason // "" for no report
@@ -121,6 +125,34 @@ func TestDecide(t *testing.T) {
 			in: input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), owner: ftcKey, client: webhook(here),
 				propagator: v1alpha1.PropagatorKubeFed},
 			want: step{Reason: v1alpha1.ReasonServed, Writes: upgradedCRD(t, here)},
+		},
+		"V2Beta1Only": {
+			reason: "v1beta1 ceases to be served. The webhook is called already.",
+			in: input{crd: storedIn(upgradedCRD(t, here), federated.V2Beta1), owner: ftcKey, client: webhook(here),
+				propagator: v1alpha1.PropagatorCellfed, v2beta1Only: true},
+			want: step{Reason: v1alpha1.ReasonServed, Writes: hidden()},
+		},
+		"V2Beta1OnlyNoMore": {
+			reason: "It is served again, and the webhook need not answer for that.",
+			in:     input{crd: hidden(), owner: ftcKey, client: webhook(here), propagator: v1alpha1.PropagatorCellfed},
+			want:   step{Reason: v1alpha1.ReasonServed, Writes: storedIn(upgradedCRD(t, here), federated.V2Beta1)},
+		},
+		"V2Beta1OnlyHandedBack": {
+			reason: "What is stored is served.",
+			in:     input{crd: hidden(), owner: ftcKey, client: webhook(here), propagator: v1alpha1.PropagatorKubeFed, v2beta1Only: true},
+			want:   step{Reason: v1alpha1.ReasonServed, Writes: upgradedCRD(t, here)},
+		},
+		"RemoveHidden": {
+			reason: "v1beta1 is stored and served before anything is taken.",
+			in:     input{crd: hidden(), owner: ftcKey, remove: true},
+			want:   step{Writes: upgradedCRD(t, here), Again: true},
+		},
+		"RemoveHiddenNotStored": {
+			reason: "A CRD that somebody edited serves it again too.",
+			in: input{crd: edited(hidden(), func(crd *apiextensionsv1.CustomResourceDefinition) {
+				crd.Spec.Versions[0].Storage, crd.Spec.Versions[1].Storage = true, false
+			}), owner: ftcKey, remove: true},
+			want: step{Writes: keptCRD(), Again: true},
 		},
 		"NotServed": {
 			reason: "An API server that does not serve v2beta1 does not call the webhook yet.",

@@ -102,6 +102,7 @@ func TestServer(t *testing.T) {
 		"Restarted":       testRestarted,
 		"Orphaned":        testOrphaned,
 		"TakeBackStored":  testTakeBackStored,
+		"V2Beta1Only":     testV2Beta1Only,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

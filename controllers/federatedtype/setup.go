@@ -95,7 +95,8 @@ func SetupWithManager(mgr ctrl.Manager, opts Options) error {
 		Named(name).
 		For(&kubefedv1beta1.FederatedTypeConfig{}, builder.WithPredicates(inNamespace, predicate.GenerationChangedPredicate{})).
 		WatchesMetadata(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(r.forCRD), builder.WithPredicates(ours)).
-		Watches(&v1alpha1.FederatedTypePolicy{}, &handler.EnqueueRequestForObject{}, builder.WithPredicates(inNamespace, propagatorChanged())).
+		Watches(&v1alpha1.FederatedTypePolicy{}, handler.EnqueueRequestsFromMapFunc(withNamespaces), builder.WithPredicates(inNamespace, propagatorOrSpecChanged())).
+		Watches(&kubefedv1beta1.FederatedTypeConfig{}, handler.EnqueueRequestsFromMapFunc(withNamespaces), builder.WithPredicates(inNamespace, predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(source.Channel(opts.CA.Changes(), handler.EnqueueRequestsFromMapFunc(r.forAll))).
 		WithLogConstructor(logFor(mgr.GetLogger().WithName(name))).
 		WithOptions(controller.Options{
@@ -119,6 +120,18 @@ func propagatorChanged() predicate.Predicate {
 		after, ok := e.ObjectNew.(*v1alpha1.FederatedTypePolicy)
 		return !ok || before.UID != after.UID || before.Status.Propagator != after.Status.Propagator
 	}}
+}
+
+// propagatorOrSpecChanged leaves out what the status of a policy says beside who propagates the type.
+func propagatorOrSpecChanged() predicate.Predicate {
+	return predicate.Or(propagatorChanged(), predicate.GenerationChangedPredicate{})
+}
+
+// withNamespaces returns the type, and that of the namespaces: whether FederatedNamespaces must be served in v1beta1 depends on
+// who propagates the others.
+func withNamespaces(_ context.Context, object client.Object) []reconcile.Request {
+	key := client.ObjectKeyFromObject(object)
+	return []reconcile.Request{{NamespacedName: key}, {NamespacedName: types.NamespacedName{Namespace: key.Namespace, Name: namespacesType}}}
 }
 
 // forCRD returns the FTCs that name the CRD, and the one on whose behalf it was changed, which may be gone.

@@ -73,30 +73,38 @@ func (r *storageReconciler) tell(ctx context.Context, key types.NamespacedName, 
 	if err != nil || policy == nil {
 		return err
 	}
-	old := meta.FindStatusCondition(policy.Status.Conditions, string(conditionStorageMigrated))
 	condition := v1alpha1.NewCondition(conditionStorageMigrated, state.status, state.reason, policy.Generation, state.message)
 	condition.LastTransitionTime = metav1.NewTime(r.clock.Now())
+	status := map[string]any{}
+	if state.version != "" {
+		status["storageVersion"] = state.version
+	}
+	return applyStatus(ctx, r.client, policy, condition, status, policy.Status.StorageVersion == state.version, storageManager)
+}
+
+// applyStatus makes a policy's status say what the manager has to say: the condition, and the rest, which is told to say so
+// already or not. What others keep in the status stays.
+func applyStatus(ctx context.Context, c client.Client, policy *v1alpha1.FederatedTypePolicy, condition metav1.Condition, status map[string]any, restSaid bool, manager client.FieldOwner) error {
+	old := meta.FindStatusCondition(policy.Status.Conditions, condition.Type)
 	if old != nil && old.Status == condition.Status {
 		condition.LastTransitionTime = old.LastTransitionTime
 	}
-	if old != nil && *old == condition && policy.Status.StorageVersion == state.version {
+	if old != nil && *old == condition && restSaid {
 		return nil
 	}
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&condition)
 	if err != nil {
 		return err
 	}
-	status := map[string]any{"conditions": []any{content}}
-	if state.version != "" {
-		status["storageVersion"] = state.version
-	}
+	status["conditions"] = []any{content}
+	key := client.ObjectKeyFromObject(policy)
 	apply := &unstructured.Unstructured{Object: map[string]any{"status": status}}
 	apply.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("FederatedTypePolicy"))
 	apply.SetNamespace(key.Namespace)
 	apply.SetName(key.Name)
 	// A policy that was made again meanwhile is another's, and one that is gone is not made again.
 	apply.SetUID(policy.UID)
-	err = r.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), storageManager, client.ForceOwnership)
+	err = c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(apply), manager, client.ForceOwnership)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return nil
 	}

@@ -81,6 +81,10 @@ func TakeBack(ctx context.Context, c client.Client, options TakeBackOptions) ([]
 	if err != nil {
 		return nil, err
 	}
+	// Upstream reads v1beta1 of every type that it is given, and FederatedNamespaces for each of them.
+	if err := t.serveV1Beta1(ctx, names); err != nil {
+		return nil, err
+	}
 	outcomes := map[string]*Outcome{}
 	if names, err = t.spareHeld(ctx, names, owners, outcomes); err != nil {
 		return nil, err

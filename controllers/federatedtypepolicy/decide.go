@@ -19,6 +19,8 @@ const (
 	// unfitPoll the same for objects that are unfit, which people correct.
 	heldPoll  = 5 * time.Second
 	unfitPoll = 15 * time.Second
+	// servedPoll is how often it is looked whether v1beta1 is served again.
+	servedPoll = time.Second
 	// idlePoll is the same for a type that is upstream's and is meant to be.
 	idlePoll = 30 * time.Second
 )
@@ -36,6 +38,9 @@ type input struct {
 	gone bool
 	// obstacles are what keeps the type from being handed back. They are looked at when it is about to be.
 	obstacles obstacles
+	// unserved says why upstream could not read what it must, "" if it can. It is looked at when the type is about to be
+	// handed back.
+	unserved string
 	// young is for how long upstream must not be stopped yet, because it has just started.
 	young time.Duration
 	// quiet is for how long nothing of upstream's was seen to be written since it reported that it stopped, and enough
@@ -232,98 +237,6 @@ func (in input) nobody(reason v1alpha1.ConditionReason, message string) plan {
 		s.uid, s.generation = in.policy.Status.FederatedTypeConfigUID, in.policy.Status.FederatedTypeConfigGeneration
 	}
 	return plan{state: s}
-}
-
-// handBack leads to upstream's running, or at least to its being free to. A type that it has not been kept from is left
-// alone.
-func handBack(in input) plan {
-	c := in.config
-	owed := c != nil && c.DeletionTimestamp.IsZero() && marked(c)
-	if in.policy == nil {
-		if owed {
-			return plan{step: stepEnable}
-		}
-		return plan{}
-	}
-	cellfeds := in.policy.Status.Propagator == v1alpha1.PropagatorCellfed
-	switch {
-	case owed && in.obstacles.any() && (cellfeds || in.policy.Status.FederatedTypeConfigUID == string(c.UID)):
-		return in.keep()
-	case owed && cellfeds:
-		// From here on admission judges for KubeFed. The objects are looked at once more before it has the type.
-		return in.nobody(v1alpha1.ReasonHandingBack, "cellfed has stopped, and is about to hand the type back to KubeFed")
-	case owed:
-		return plan{step: stepEnable, state: &state{reason: v1alpha1.ReasonHandingBack, message: "cellfed has stopped, and hands the type back to KubeFed"}}
-	}
-	p := plan{}
-	if in.policy.DeletionTimestamp.IsZero() {
-		p = in.upstreams()
-	}
-	if slices.Contains(in.policy.Finalizers, v1alpha1.HandoverFinalizer) {
-		p.step = stepLetGo
-	}
-	return p
-}
-
-// keep is for a type that is to be handed back and cannot be. It is cellfed's as long as nothing happens to the
-// FederatedTypeConfig; what does may have upstream start, and the type is then taken over anew. So it is where obstacles were
-// stored while cellfed stopped: they were admitted for cellfed.
-func (in input) keep() plan {
-	if in.owns() {
-		return in.goOn()
-	}
-	p := plan{}
-	if in.config.Spec.Propagation != fedv1b1.PropagationDisabled {
-		// Whatever the CRD is like: upstream must not have the type.
-		p = in.disable()
-		p.state.message = fmt.Sprintf("somebody enabled the FederatedTypeConfig %q: cellfed has stopped, disables it again and takes the type over anew, "+
-			"because it cannot be handed back yet. %s", in.config.Name, in.obstacles.message())
-	} else {
-		p = takeOver(in)
-	}
-	if p.state != nil && p.state.uid == "" {
-		// A FederatedTypeConfig that was created anew, with the mark. Without its UID the type would be taken for one that cellfed never had.
-		p.state.uid = string(in.config.UID)
-	}
-	return p
-}
-
-// goOn is for a type that is cellfed's, is to be handed back and cannot be.
-func (in input) goOn() plan {
-	p := plan{run: in.crd.serves, after: heldPoll, state: in.taken()}
-	p.state.holds, p.state.reason, p.state.message = false, v1alpha1.ReasonObjectsHeld, in.obstacles.message()
-	if len(in.obstacles.held) == 0 {
-		p.after, p.state.reason = unfitPoll, v1alpha1.ReasonObjectsUnfit
-	}
-	return p
-}
-
-// handsBack reports whether the plan is a step on the way back.
-func (p plan) handsBack() bool {
-	return p.state != nil && p.state.reason == v1alpha1.ReasonHandingBack
-}
-
-// upstreams reports on a type that is upstream's.
-func (in input) upstreams() plan {
-	c := in.config
-	switch {
-	case c == nil:
-		return plan{state: &state{reason: v1alpha1.ReasonFederatedTypeConfigNotFound, message: noConfig(in.policy.Name)}}
-	case !c.DeletionTimestamp.IsZero():
-		return plan{state: &state{reason: v1alpha1.ReasonFederatedTypeConfigTerminating,
-			message: fmt.Sprintf("the FederatedTypeConfig %q is being deleted", c.Name)}}
-	case c.Spec.Propagation == fedv1b1.PropagationDisabled:
-		return plan{state: &state{reason: v1alpha1.ReasonPropagationDisabled, message: fmt.Sprintf("spec.propagation of the FederatedTypeConfig %q is "+
-			"Disabled, not by cellfed, and nobody propagates the type: set it to Enabled", c.Name)}}
-	case in.gone:
-		return plan{after: idlePoll, state: &state{propagator: v1alpha1.PropagatorKubeFed, reason: v1alpha1.ReasonKubeFedNotRunning,
-			message: "the type is KubeFed's, which does not run: nobody holds its leader lease"}}
-	case c.Status.PropagationController == fedv1b1.ControllerStatusRunning && c.Status.ObservedGeneration == c.Generation:
-		return plan{after: idlePoll, state: &state{propagator: v1alpha1.PropagatorKubeFed, holds: true, reason: v1alpha1.ReasonKubeFed,
-			message: "KubeFed propagates the type"}}
-	}
-	return plan{after: upstreamPoll, state: &state{reason: v1alpha1.ReasonWaitingForKubeFed,
-		message: fmt.Sprintf("waiting until KubeFed reports on the FederatedTypeConfig %q that it runs the type", c.Name)}}
 }
 
 func noConfig(name string) string {

@@ -20,6 +20,7 @@ import (
 	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
 
@@ -60,16 +61,22 @@ func (r *Reconciler) gather(ctx context.Context, name string) (input, error) {
 	case !apierrors.IsNotFound(err):
 		return input{}, fmt.Errorf("getting the FederatedTypeConfig %q: %w", name, err)
 	}
+	var err error
 	if in.policy == nil || in.config == nil {
 		r.quiet.forget(name)
-		return in, nil
+		if in.config != nil && marked(in.config) {
+			in.unserved, err = r.unserved(ctx, in.config)
+		}
+		return in, err
 	}
-	var err error
 	if in.crd, err = r.crd(ctx, in.config); err != nil {
 		return input{}, err
 	}
 	if decide(in).handsBack() {
 		if in.obstacles, err = findObstacles(ctx, r.live, in.config, in.policy); err != nil {
+			return input{}, err
+		}
+		if in.unserved, err = r.unserved(ctx, in.config); err != nil {
 			return input{}, err
 		}
 	}
@@ -185,16 +192,22 @@ func (r *Reconciler) clustersReady(ctx context.Context) (bool, error) {
 }
 
 // traces reads what upstream's controller of the type has left in the host. The federated objects are read in upstream's
-// version, as it stores them.
+// version, as it stores them, or in v2beta1 where that is not served.
 func (r *Reconciler) traces(ctx context.Context, config *fedv1b1.FederatedTypeConfig) (traces, error) {
 	all := traces{}
 	fed := config.Spec.FederatedType
-	objects := schema.GroupVersionKind{Group: fed.Group, Version: fed.Version, Kind: fed.Kind}
-	if err := r.each(ctx, objects, func(o *metav1.PartialObjectMetadata) { all[o.UID] = objectTrace(o) }); err != nil {
-		return nil, err
+	for _, version := range []string{fed.Version, federated.V2Beta1} {
+		objects := schema.GroupVersionKind{Group: fed.Group, Version: version, Kind: fed.Kind}
+		served, err := r.each(ctx, objects, func(o *metav1.PartialObjectMetadata) { all[o.UID] = objectTrace(o) })
+		if err != nil {
+			return nil, err
+		}
+		if served {
+			break
+		}
 	}
 	prefix := versionPrefix(config.Spec.TargetType.Kind)
-	err := r.each(ctx, versionKind(config.GetFederatedNamespaced()), func(o *metav1.PartialObjectMetadata) {
+	_, err := r.each(ctx, versionKind(config.GetFederatedNamespaced()), func(o *metav1.PartialObjectMetadata) {
 		if strings.HasPrefix(o.Name, prefix) {
 			all[o.UID] = versionTrace(o)
 		}
@@ -202,23 +215,23 @@ func (r *Reconciler) traces(ctx context.Context, config *fedv1b1.FederatedTypeCo
 	return all, err
 }
 
-// each calls visit for the metadata of every object of a kind. A kind that there is not has none.
-func (r *Reconciler) each(ctx context.Context, kind schema.GroupVersionKind, visit func(*metav1.PartialObjectMetadata)) error {
+// each calls visit for the metadata of every object of a kind, and reports whether that is served.
+func (r *Reconciler) each(ctx context.Context, kind schema.GroupVersionKind, visit func(*metav1.PartialObjectMetadata)) (served bool, err error) {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
 	for {
 		err := r.live.List(ctx, list, client.Limit(pageSize), client.Continue(list.GetContinue()))
 		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-			return nil
+			return false, nil
 		}
 		if err != nil {
-			return fmt.Errorf("listing every %s: %w", kind.Kind, err)
+			return false, fmt.Errorf("listing every %s: %w", kind.Kind, err)
 		}
 		for i := range list.Items {
 			visit(&list.Items[i])
 		}
 		if list.GetContinue() == "" {
-			return nil
+			return true, nil
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
+
+	"github.com/cellfed/cellfed/api/v1alpha1"
 )
 
 var (
@@ -17,7 +19,7 @@ var (
 
 // TestModel walks at random over all that can happen to a type: people who change their mind, edit, delete and create, a
 // manager and an upstream that are killed and started anywhere. There are never two writers: the world says so when the push
-// reconciler starts, and after each reconcile. When everybody has calmed down, the one that is wanted has the type.
+// reconciler starts, and after each reconcile. Nor is upstream given what it cannot read. When everybody has calmed down, the one that is wanted has the type.
 func TestModel(t *testing.T) {
 	seeds := []uint64{*seed}
 	if *seed == 0 {
@@ -79,7 +81,7 @@ func walk(t *testing.T, random *rand.Rand) {
 
 // act has one thing happen.
 func act(w *world, random *rand.Rand) {
-	switch random.IntN(18) {
+	switch random.IntN(20) {
 	case 0, 1:
 		w.want(cellfed)
 	case 2:
@@ -136,6 +138,26 @@ func act(w *world, random *rand.Rand) {
 				w.edit(string(enabled), setMode(enabled))
 			}
 		}
+	case 16:
+		w.ask([]v1alpha1.ServedVersions{v1alpha1.ServedBoth, v1alpha1.ServedV2Beta1Only, v1alpha1.ServedV2Beta1Only}[random.IntN(3)])
+	case 17:
+		// Somebody hands the type back just when v1beta1 ceases to be served.
+		w.want(cellfed)
+		w.ask(v1alpha1.ServedV2Beta1Only)
+		w.pass(time.Duration(20+random.IntN(30))*time.Second, 2*time.Second)
+		w.ask([]v1alpha1.ServedVersions{v1alpha1.ServedBoth, v1alpha1.ServedV2Beta1Only}[random.IntN(2)])
+		for range random.IntN(4) {
+			w.serving.tick(w)
+		}
+		w.ask(v1alpha1.ServedV2Beta1Only)
+		for range random.IntN(2) {
+			w.serving.tick(w)
+		}
+		w.want(kubeFed)
+		for range random.IntN(5) {
+			w.reconcile()
+		}
+		w.serving.tick(w)
 	default:
 		w.pass(time.Duration(1+random.IntN(40))*time.Second, time.Duration(1+random.IntN(5))*time.Second)
 	}

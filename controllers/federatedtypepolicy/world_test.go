@@ -58,6 +58,10 @@ type world struct {
 	// crashAt is the write that the manager ends at: before it is done, or after where late is set. Zero is never.
 	crashAt int
 	late    bool
+	// serving has v1beta1 served or not, as policies ask.
+	serving serving
+	// given is the config that the manager has enabled, as long as it writes nothing else to it.
+	given types.UID
 	// held is what hold has stored.
 	held *unstructured.Unstructured
 }
@@ -130,7 +134,7 @@ func newWorld(t testing.TB) *world {
 	w.up = &upstream{w: w}
 	w.must(w.inner.Create(w.ctx, &apiextensionsv1.CustomResourceDefinition{
 		ObjectMeta: metav1.ObjectMeta{Name: fedCRD, UID: "crd"},
-		Spec:       apiextensionsv1.CustomResourceDefinitionSpec{Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v2beta1", Served: true}}},
+		Spec:       apiextensionsv1.CustomResourceDefinitionSpec{Versions: []apiextensionsv1.CustomResourceDefinitionVersion{{Name: "v1beta1", Served: true}, {Name: "v2beta1", Served: true}}},
 	}))
 	w.serve(true)
 	w.restart()
@@ -162,8 +166,14 @@ func (w *world) write(o client.Object, p client.Patch, sub string, do func() err
 		return err
 	}
 	kind := "policy"
-	if _, ok := o.(*fedv1b1.FederatedTypeConfig); ok {
+	if config, ok := o.(*fedv1b1.FederatedTypeConfig); ok {
 		kind = "config"
+		if w.given = ""; sub == "" && config.Spec.Propagation == fedv1b1.PropagationEnabled {
+			w.given = config.UID
+			if w.hides() {
+				w.t.Errorf("KubeFed is given a type that it cannot read\n%s", w.transcript())
+			}
+		}
 	}
 	w.say("write %s%s %s", kind, sub, short(w.t, data))
 	if w.writes == w.crashAt {
@@ -262,6 +272,7 @@ func (w *world) pass(d, piece time.Duration) {
 	for ; d > 0; d -= piece {
 		w.clock.SetTime(w.clock.Now().Add(min(piece, d)))
 		w.up.tick()
+		w.serving.tick(w)
 		w.reconcile()
 	}
 }

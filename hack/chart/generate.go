@@ -120,7 +120,12 @@ func writeRole(out *strings.Builder, object *unstructured.Unstructured) error {
 	if err := head(out, object, namespace, nil); err != nil {
 		return err
 	}
-	for _, name := range []string{"aggregationRule", "roleRef", "rules"} {
+	fields := []string{"aggregationRule", "roleRef", "rules"}
+	if object.Object["aggregationRule"] != nil {
+		// The rules are the aggregation controller's: an upgrade that said them, even as none, would be in conflict with it.
+		fields = fields[:1]
+	}
+	for _, name := range fields {
 		if value, ok := object.Object[name]; ok {
 			if err := field(out, map[string]any{name: value}, 0); err != nil {
 				return err

@@ -45,6 +45,10 @@ func TestRefused(t *testing.T) {
 		"StatusFields":     {"Fields without a collection of fields.", `{types: {jobs: {status: {fields: [.a]}}}}`, "/types/jobs/status"},
 		"Digest":           {"Half a digest.", `{image: {digest: "sha256:01"}}`, "/image/digest"},
 		"Namespace":        {"No name of a namespace.", `{global: {kubefedNamespace: a.b}}`, "kubefedNamespace"},
+		"Collector":        {"No port.", `{tracing: {endpoint: otel}}`, "/tracing/endpoint"},
+		"Sampling":         {"More than all.", `{tracing: {endpoint: "otel:4317", samplingRate: 10}}`, "/tracing/samplingRate"},
+		"TracingCAs":       {"Two of them.", `{tracing: {endpoint: "otel:4317", caSecretName: a, caConfigMapName: b}}`, "tracing has both"},
+		"TracingInsecure":  {"Nothing would check it.", `{tracing: {endpoint: "otel:4317", insecure: true, caSecretName: a}}`, "tracing.insecure"},
 		"MonitorOfNothing": {"Nothing is served.", `{metrics: {enabled: false, serviceMonitor: {enabled: true}}}`, "metrics.serviceMonitor.enabled"},
 		"MonitorAway":      {"It could not read the CA.", `{metrics: {serviceMonitor: {enabled: true, namespace: monitoring}}}`, "metrics.serviceMonitor.namespace"},
 	} {

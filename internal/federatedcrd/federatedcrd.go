@@ -30,9 +30,12 @@ type Options struct {
 	// StorageVersion is the version in which objects are stored when they are written. Empty means v1beta1. Objects
 	// that are stored already stay as they are until somebody writes them (OldVersions).
 	StorageVersion string
+
+	// V2Beta1Only has v1beta1 not served, if it is not the one that is stored.
+	V2Beta1Only bool
 }
 
-// Upgrade returns a copy of the CRD that serves v2beta1 beside v1beta1. Applied to its own result it changes nothing.
+// Upgrade returns a copy of the CRD that serves v2beta1 beside v1beta1, or alone where the options say so. Applied to its own result it changes nothing.
 // A CRD that cannot be upgraded gives an *Error, and is then left as it is.
 func Upgrade(crd *apiextensionsv1.CustomResourceDefinition, opts Options) (*apiextensionsv1.CustomResourceDefinition, error) {
 	storage, err := opts.storageVersion()
@@ -56,6 +59,7 @@ func Upgrade(crd *apiextensionsv1.CustomResourceDefinition, opts Options) (*apie
 	}
 
 	upstream.Storage = storage == federated.V1Beta1
+	upstream.Served = upstream.Storage || !opts.V2Beta1Only
 	setVersion(out, apiextensionsv1.CustomResourceDefinitionVersion{
 		Name:                     federated.V2Beta1,
 		Served:                   true,
@@ -103,6 +107,7 @@ func Downgrade(crd *apiextensionsv1.CustomResourceDefinition, keepFields bool) (
 	if usesWebhook(crd) {
 		out.Spec.Conversion = &apiextensionsv1.CustomResourceConversion{Strategy: apiextensionsv1.NoneConverter}
 	}
+	version(out, federated.V1Beta1).Served = true
 	schema := schemaOf(version(out, federated.V1Beta1))
 	removeStatus(crd, schema)
 	unkeyLists(schema, keyedIn(crd))
@@ -159,6 +164,12 @@ func Upgraded(crd *apiextensionsv1.CustomResourceDefinition) bool {
 func Serves(crd *apiextensionsv1.CustomResourceDefinition) bool {
 	v := version(crd, federated.V2Beta1)
 	return v != nil && v.Served
+}
+
+// HidesV1Beta1 reports whether the CRD has v1beta1 and does not serve it.
+func HidesV1Beta1(crd *apiextensionsv1.CustomResourceDefinition) bool {
+	v := version(crd, federated.V1Beta1)
+	return v != nil && !v.Served
 }
 
 // UsesFields reports whether the object, in v1beta1, holds one of the extension fields.

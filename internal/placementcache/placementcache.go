@@ -181,14 +181,18 @@ func (c *Cache) Type(name string) (Type, bool) {
 }
 
 // Live reads the objects of a type in a namespace from the API server, for a decision that a cache that lags behind
-// must not make. A type that the API server does not serve has none. A type that it only serves in v1beta1 has those:
-// v2beta1 may have been taken back a moment ago.
+// must not make. A type that the API server does not serve has none. A federated type that it only serves in the other
+// version has those: v2beta1 may have been taken back a moment ago, and v1beta1 may not be served.
 func (c *Cache) Live(ctx context.Context, t Type, namespace string) ([]Object, error) {
 	objects, served, err := c.live(ctx, t, namespace)
-	if served || err != nil || t.Resource.Group != federated.Group || t.Resource.Version == federated.V1Beta1 {
+	if served || err != nil || t.Resource.Group != federated.Group {
 		return objects, err
 	}
-	t.Resource.Version = federated.V1Beta1
+	if t.Resource.Version == federated.V1Beta1 {
+		t.Resource.Version = federated.V2Beta1
+	} else {
+		t.Resource.Version = federated.V1Beta1
+	}
 	objects, _, err = c.live(ctx, t, namespace)
 	return objects, err
 }

@@ -267,7 +267,7 @@ func TestLive(t *testing.T) {
 		"One":       {"all on one page", []any{page("", "a", "b")}, []string{"a", "b"}, nil},
 		"Pages":     {"every page is read", []any{page("x", "a"), page("y", "b"), page("", "c")}, []string{"a", "b", "c"}, nil},
 		"Expired":   {"the first page is too old for the rest: from the beginning", []any{page("x", "a"), expired, page("", "a", "b")}, []string{"a", "b"}, nil},
-		"NotServed": {"a type that is not served has no objects", []any{apierrors.NewNotFound(configMaps.Resource.GroupResource(), "")}, nil, nil},
+		"NotServed": {"a type that is served in neither version has no objects", []any{apierrors.NewNotFound(configMaps.Resource.GroupResource(), ""), apierrors.NewNotFound(configMaps.Resource.GroupResource(), "")}, nil, nil},
 		"Forbidden": {"what may not be read is not taken for absent", []any{forbidden}, nil, apierrors.IsForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,20 +296,28 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// A type that is not served in v2beta1 any more is not one without objects: what still places a cell must be seen.
-func TestLiveTakenBack(t *testing.T) {
-	stored := configMaps
-	stored.Resource.Version = "v2beta1"
-	client := newClient(newObject("FederatedConfigMap", "shop", "cfg", placedOn("shop.a")))
-	client.PrependReactor("list", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		if action.GetResource().Version == "v1beta1" {
-			return false, nil, nil
-		}
-		return true, nil, apierrors.NewNotFound(stored.Resource.GroupResource(), "")
-	})
-	objects, err := New(client).Live(t.Context(), stored, "shop")
-	if err != nil || len(objects) != 1 || objects[0].GetName() != "cfg" {
-		t.Errorf("got %v, %v", objects, err)
+// A type that is not served in the version in which it was is not one without objects: what still places a cell must be seen.
+func TestLiveInTheOtherVersion(t *testing.T) {
+	for gone, served := range map[string]string{"v2beta1": "v1beta1", "v1beta1": "v2beta1"} {
+		t.Run(gone, func(t *testing.T) {
+			asked := configMaps
+			asked.Resource.Version = gone
+			client := newClient(newObject("FederatedConfigMap", "shop", "cfg", placedOn("shop.a")))
+			client.PrependReactor("list", "*", func(action clienttesting.Action) (bool, runtime.Object, error) {
+				if action.GetResource().Version == gone {
+					return true, nil, apierrors.NewNotFound(asked.Resource.GroupResource(), "")
+				}
+				if got := action.GetResource().Version; got != served {
+					t.Errorf("it was read in %s", got)
+				}
+				list, err := client.Tracker().List(configMaps.Resource, configMaps.Resource.GroupVersion().WithKind(configMaps.Kind), "shop")
+				return true, list, err
+			})
+			objects, err := New(client).Live(t.Context(), asked, "shop")
+			if err != nil || len(objects) != 1 || objects[0].GetName() != "cfg" {
+				t.Errorf("got %v, %v", objects, err)
+			}
+		})
 	}
 }
 

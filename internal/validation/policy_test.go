@@ -24,6 +24,7 @@ func TestPolicy(t *testing.T) {
 		`spec.propagator: Unsupported value: "Somebody": supported values: "Cellfed", "KubeFed"`,
 		`spec.status.fields[0]: Invalid value: ".x[*]": ends with [*]: leave it out to name the list, or go on with a field of its items`,
 	}
+	const unserved = "spec.servedVersions: V2Beta1Only does nothing while spec.propagator is KubeFed, which reads v1beta1: both versions are served"
 	shifted := bad
 	shifted.PropagatingAnnotations = []string{"a/b/c", "fine/*"}
 	shifted.Retain = []string{"[*]", "[*].x"}
@@ -43,6 +44,22 @@ func TestPolicy(t *testing.T) {
 		"NoConfig": {
 			reason: "GitOps applies in any order", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{}), facts: PolicyFacts{KubeFedNamespace: "kubefed", ConfigsKnown: true},
 			want: said{Warnings: []string{`metadata.name: no FederatedTypeConfig is named "configmaps" yet, and the policy does nothing until there is one`}},
+		},
+		"V2Beta1Only": {reason: "a type that is handed over", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{Propagator: v1alpha1.PropagatorCellfed, ServedVersions: v1alpha1.ServedV2Beta1Only}), facts: facts},
+		"V2Beta1OnlyKubeFed": {
+			reason: "a wish that is not followed", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{ServedVersions: v1alpha1.ServedV2Beta1Only}), facts: facts, want: said{Warnings: []string{unserved}},
+		},
+		"V2Beta1OnlyHandedBack": {
+			reason: "it does not keep a type from being handed back", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{Propagator: v1alpha1.PropagatorKubeFed, ServedVersions: v1alpha1.ServedV2Beta1Only}),
+			old: in("kubefed", v1alpha1.FederatedTypePolicySpec{Propagator: v1alpha1.PropagatorCellfed, ServedVersions: v1alpha1.ServedV2Beta1Only}), facts: facts, want: said{Warnings: []string{unserved}},
+		},
+		"V2Beta1OnlyBefore": {
+			reason: "what was said is not said again", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{ServedVersions: v1alpha1.ServedV2Beta1Only, Retain: []string{".spec.x"}}),
+			old: in("kubefed", v1alpha1.FederatedTypePolicySpec{ServedVersions: v1alpha1.ServedV2Beta1Only}), facts: facts,
+		},
+		"ServedVersionsUnknown": {
+			reason: "the schema may be older", policy: in("kubefed", v1alpha1.FederatedTypePolicySpec{ServedVersions: "None"}), facts: facts,
+			want: said{Errors: []string{`spec.servedVersions: Unsupported value: "None": supported values: "Both", "V2Beta1Only"`}},
 		},
 		"NothingKnown": {reason: "a linter knows of no installation", policy: in("acme", v1alpha1.FederatedTypePolicySpec{})},
 		"StoredBefore": {reason: "what was wrong before does not forbid a change elsewhere", policy: in("acme", bad), old: in("acme", bad), facts: facts},

@@ -45,6 +45,16 @@
 - --certificates=Files
 - --cert-dir=/etc/cellfed/certs
 {{- end }}
+{{- with $v.tracing }}
+{{- if .endpoint }}
+- --tracing-endpoint={{ .endpoint }}
+- --tracing-sampling-rate={{ .samplingRate }}
+- --tracing-insecure={{ .insecure }}
+{{- if or .caSecretName .caConfigMapName }}
+- --tracing-ca-file=/etc/cellfed/tracing/ca.crt
+{{- end }}
+{{- end }}
+{{- end }}
 - --zap-log-level={{ $v.logging.level }}
 - --zap-encoder={{ $v.logging.format }}
 {{- range $v.extraArgs }}
@@ -56,7 +66,6 @@
 {{- define "cellfed.certificateVolume" -}}
 {{- $c := .Values.certificates }}
 {{- if eq $c.mode "CertManager" -}}
-volumes:
 - name: certs
   secret:
     secretName: {{ $c.certManager.secretName }}
@@ -65,7 +74,6 @@ volumes:
 {{- if and $c.given.caSecretName $c.given.caConfigMapName }}
 {{- fail "certificates.given has both caSecretName and caConfigMapName: give the one that holds ca.crt" }}
 {{- end -}}
-volumes:
 - name: certs
   projected:
     sources:
@@ -85,5 +93,25 @@ volumes:
         items:
         - {key: ca.crt, path: ca.crt}
     {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Where it finds the CAs of the collector of traces. */}}
+{{- define "cellfed.tracingVolume" -}}
+{{- $t := .Values.tracing }}
+{{- if and $t.endpoint (or $t.caSecretName $t.caConfigMapName) }}
+{{- if and $t.caSecretName $t.caConfigMapName }}
+{{- fail "tracing has both caSecretName and caConfigMapName: give the one that holds ca.crt" }}
+{{- end }}
+{{- if $t.insecure }}
+{{- fail (printf "tracing.insecure is true with the CAs in %s, and nothing is checked without TLS: set it to false, or leave the CAs out" ($t.caSecretName | default $t.caConfigMapName)) }}
+{{- end -}}
+- name: tracing
+  projected:
+    sources:
+    - {{ ternary "secret" "configMap" (not (empty $t.caSecretName)) }}:
+        name: {{ $t.caSecretName | default $t.caConfigMapName }}
+        items:
+        - {key: ca.crt, path: ca.crt}
 {{- end }}
 {{- end }}

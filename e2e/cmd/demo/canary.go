@@ -74,7 +74,10 @@ func (d *demo) releaseOne(ctx context.Context) error {
 	if err := d.releaseImage(ctx, imageV2, "rz00a"); err != nil {
 		return err
 	}
-	return d.waitImages(ctx, map[string]string{"rz00a": imageV2, "rz00b": imageV1, "rz01a": imageV1})
+	if err := d.waitImages(ctx, map[string]string{"rz00a": imageV2, "rz00b": imageV1, "rz01a": imageV1}); err != nil {
+		return err
+	}
+	return d.doCells(ctx, "-n", namespace, "status", "deployment/pay")
 }
 
 func (d *demo) releaseWithoutMember(ctx context.Context) error {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -87,6 +89,24 @@ func (d *demo) do(ctx context.Context, args ...string) error {
 	d.say.command(args, string(out))
 	if err != nil {
 		return fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// doCells runs kubectl cells, as the reader sees it. It has to succeed. The kubectl of the demo is part of controlplane and
+// runs no plugins: the plugin is run by its own name.
+func (d *demo) doCells(ctx context.Context, args ...string) error {
+	plugin, err := framework.Binary("kubectl-cells")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, plugin, args...)
+	cmd.Dir = d.root
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig)
+	out, err := cmd.CombinedOutput()
+	d.say.command(append([]string{"cells"}, args...), string(out))
+	if err != nil {
+		return fmt.Errorf("kubectl cells %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
 }
