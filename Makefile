@@ -72,6 +72,12 @@ test-kubefed-chart: bin $(BIN)/helm ## Install upstream KubeFed by its chart and
 	@echo "testing the chart of upstream KubeFed (a minute)"
 	go test -count=1 -timeout 20m -v ./e2e/kubefedchart | hack/e2e-summary.sh
 
+.PHONY: e2e-helm
+e2e-helm: bin $(BIN)/helm ## Take the chart through a release's life by the real helm, with what it installs running with its rights.
+	@echo "testing the chart's life (some minutes)"
+	go test -count=1 -timeout 20m ./hack/chart
+	go test -count=1 -timeout 30m -v ./e2e/helmlife | hack/e2e-summary.sh
+
 .PHONY: e2e-gitops
 e2e-gitops: bin $(BIN)/gitops-agent ## Sync examples/gitops by Argo CD's engine, and run the health checks and actions by it.
 	@echo "testing under Argo CD (building its modules takes five minutes, the first time)"

@@ -1,15 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-)
 
-const (
-	federatedGroup   = "types.kubefed.io"
-	federatedVersion = "v1beta1"
+	"github.com/cellfed/cellfed/internal/federatedtype"
 )
 
 // federatable is a type that the chart can federate.
@@ -41,14 +35,6 @@ var usual = []federatable{
 	{"rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", "", false, false},
 	{"rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", "", true, false},
 	{"rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", "", true, false},
-}
-
-// scope returns the federated kind's scope. That of Namespaces is in the namespace that it federates.
-func (f federatable) scope() apiextensionsv1.ResourceScope {
-	if f.cluster && f.kind != "Namespace" {
-		return apiextensionsv1.ClusterScoped
-	}
-	return apiextensionsv1.NamespaceScoped
 }
 
 // addTypes adds the federated CRDs, and what a FederatedTypeConfig says of each type.
@@ -83,91 +69,25 @@ func addTypes(files map[string]string) error {
 // federatedCRD returns the CRD as KubeFed's tools make it: cellfed adds the second version when it runs, and nobody who
 // applies this must take that away again.
 func federatedCRD(f federatable) map[string]any {
-	plural := "federated" + f.plural
-	names := map[string]any{"kind": "Federated" + f.kind, "plural": plural}
+	crd := federatedtype.CRD(f.target())
+	crd.SetAnnotations(map[string]string{
+		"argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+		"helm.sh/resource-policy":         "keep",
+	})
+	return crd.Object
+}
+
+// target returns the type as it is federated.
+func (f federatable) target() federatedtype.Target {
+	t := federatedtype.Target{Group: f.group, Version: f.version, Kind: f.kind, Plural: f.plural, Namespaced: !f.cluster, Scalable: f.scalable}
 	if f.shortName != "" {
-		names["shortNames"] = []any{"f" + f.shortName}
+		t.ShortNames = []string{f.shortName}
 	}
-	return map[string]any{
-		"apiVersion": "apiextensions.k8s.io/v1",
-		"kind":       "CustomResourceDefinition",
-		"metadata": map[string]any{
-			"name": plural + "." + federatedGroup,
-			"annotations": map[string]any{
-				"argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
-				"helm.sh/resource-policy":         "keep",
-			},
-		},
-		"spec": map[string]any{
-			"group": federatedGroup,
-			"names": names,
-			"scope": string(f.scope()),
-			"versions": []any{map[string]any{
-				"name": federatedVersion, "served": true, "storage": true,
-				"schema":       map[string]any{"openAPIV3Schema": federatedSchema(f)},
-				"subresources": map[string]any{"status": map[string]any{}},
-			}},
-		},
-	}
+	return t
 }
 
-func federatedSchema(f federatable) map[string]any {
-	spec := map[string]any{
-		"placement": object(map[string]any{
-			"clusters": list(object(map[string]any{"name": text()}, "name")),
-			"clusterSelector": object(map[string]any{
-				"matchExpressions": list(object(map[string]any{"key": text(), "operator": text(), "values": list(text())}, "key", "operator")),
-				"matchLabels":      map[string]any{"type": "object", "additionalProperties": text()},
-			}),
-		}),
-		"overrides": list(object(map[string]any{
-			"clusterName": text(),
-			"clusterOverrides": list(object(map[string]any{
-				"op":    map[string]any{"type": "string", "pattern": "^(add|remove|replace)?$"},
-				"path":  text(),
-				"value": map[string]any{"x-kubernetes-preserve-unknown-fields": true},
-			}, "path")),
-		})),
-		"template": anything(),
-	}
-	if f.scalable {
-		spec["retainReplicas"] = map[string]any{"type": "boolean"}
-	}
-	moment := map[string]any{"type": "string", "format": "date-time"}
-	return object(map[string]any{
-		"apiVersion": text(),
-		"kind":       text(),
-		"metadata":   map[string]any{"type": "object"},
-		"spec":       object(spec),
-		"status": object(map[string]any{
-			"clusters": list(object(map[string]any{"name": text(), "status": text(), "remoteStatus": anything()}, "name")),
-			"conditions": list(object(map[string]any{
-				"type": text(), "status": text(), "reason": text(), "lastUpdateTime": moment, "lastTransitionTime": moment,
-			}, "type", "status")),
-			"observedGeneration": map[string]any{"type": "integer", "format": "int64"},
-		}),
-	}, "spec")
-}
-
-func text() map[string]any { return map[string]any{"type": "string"} }
-
-func anything() map[string]any {
-	return map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}
-}
-
-func list(items map[string]any) map[string]any {
-	return map[string]any{"type": "array", "items": items}
-}
-
-func object(properties map[string]any, required ...string) map[string]any {
-	schema := map[string]any{"type": "object", "properties": properties}
-	if len(required) > 0 {
-		schema["required"] = required
-	}
-	return schema
-}
+// scope returns the federated kind's scope.
+func (f federatable) scope() apiextensionsv1.ResourceScope { return f.target().FederatedScope() }
 
 // configName returns the name of the type's FederatedTypeConfig.
-func (f federatable) configName() string {
-	return strings.TrimSuffix(fmt.Sprintf("%s.%s", f.plural, f.group), ".")
-}
+func (f federatable) configName() string { return f.target().Name() }

@@ -1,0 +1,135 @@
+package helmlife
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cellfed/cellfed/e2e/framework"
+)
+
+// versions are those that the chart is packaged at, both from the same tree.
+const (
+	older = "0.1.0"
+	newer = "0.1.1"
+)
+
+// release is the release of the chart in the host.
+type release struct {
+	host *framework.Cluster
+	bin  string
+	// charts are the packages by their versions, crds is what helm show crds says of the older.
+	charts map[string]string
+	// values are those of the installation, in a file.
+	values string
+	// webhook, facade, metrics and health are the manager's ports.
+	webhook, facade, metrics, health int
+}
+
+// installed are the values of the installation: a KubeFed that is quick, and addresses at which this machine's processes
+// reach each other.
+const installed = `
+kubefed:
+  enabled: true
+  config:
+    controllerDuration: {availableDelay: 2s}
+    clusterHealthCheck: {period: 2s}
+ports: {webhook: %[1]d, facade: %[2]d, metrics: %[3]d, health: %[4]d}
+webhooks: {url: "https://127.0.0.1:%[1]d"}
+facade: {url: "https://127.0.0.1:%[2]d"}
+certificates: {extraNames: ["127.0.0.1"], selfManaged: {settlePeriod: 5s}}
+handOver: {quietPeriod: 3s, storageSettlePeriod: 1s}
+metrics: {readers: [{kind: ServiceAccount, namespace: default, name: default}]}
+`
+
+func newRelease(t *testing.T, host *framework.Cluster) *release {
+	t.Helper()
+	r := &release{host: host, charts: map[string]string{}, values: filepath.Join(dir, "values.yaml")}
+	var err error
+	if r.bin, err = framework.Binary("helm"); err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []*int{&r.webhook, &r.facade, &r.metrics, &r.health} {
+		if *port, err = framework.FreePort(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	values := fmt.Appendf(nil, installed, r.webhook, r.facade, r.metrics, r.health)
+	if err := os.WriteFile(r.values, values, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{older, newer} {
+		if _, err := r.command(t.Context(), "package", chartDir(t), "--version", version, "--app-version", "v"+version, "--destination", dir); err != nil {
+			t.Fatal(err)
+		}
+		r.charts[version] = filepath.Join(dir, "cellfed-"+version+".tgz")
+	}
+	return r
+}
+
+// command runs helm, which keeps what it keeps for itself beside the data, and returns what it wrote.
+func (r *release) command(ctx context.Context, args ...string) (string, error) {
+	home := filepath.Join(dir, "helm")
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, r.bin, args...)
+	cmd.Env = append(os.Environ(),
+		"HELM_CONFIG_HOME="+home, "HELM_CACHE_HOME="+home, "HELM_DATA_HOME="+home, "KUBECONFIG="+r.host.Kubeconfig, "HELM_NAMESPACE="+system)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// helm runs helm and returns what it wrote.
+func (s *story) helm(args ...string) string {
+	s.Helper()
+	out, err := s.release.command(s.Context(), args...)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return out
+}
+
+// install installs the chart and starts what its Deployments say.
+func (s *story) install(version string) (notes string) {
+	s.Helper()
+	notes = s.helm("install", "cellfed", s.release.charts[version], "--values", s.release.values)
+	s.roll()
+	return notes
+}
+
+// upgrade upgrades the release, whose other values stay, and brings what runs up to date.
+func (s *story) upgrade(version string, values ...string) (notes string) {
+	s.Helper()
+	args := []string{"upgrade", "cellfed", s.release.charts[version], "--reset-then-reuse-values"}
+	for _, value := range values {
+		args = append(args, "--set", value)
+	}
+	notes = s.helm(args...)
+	s.roll()
+	return notes
+}
+
+// revision returns the release's revision and the version of the chart that it has.
+func (s *story) revision() (revision, chart string) {
+	s.Helper()
+	var history []struct {
+		Revision int    `json:"revision"`
+		Chart    string `json:"chart"`
+		Status   string `json:"status"`
+	}
+	s.must(json.Unmarshal([]byte(s.helm("history", "cellfed", "--output", "json")), &history))
+	if len(history) == 0 || history[len(history)-1].Status != "deployed" {
+		s.must(errors.New("the newest revision of the release is not deployed"))
+	}
+	last := history[len(history)-1]
+	return fmt.Sprint(last.Revision), last.Chart
+}
