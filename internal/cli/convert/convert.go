@@ -64,6 +64,8 @@ func New(k *kube.Kube) *cobra.Command {
 		Long:    long,
 		Example: example,
 		Args:    cobra.NoArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			if k.Flags != nil && k.Flags.Namespace != nil {
 				o.Namespace = *k.Flags.Namespace
@@ -140,7 +142,10 @@ func (o *Options) document(out *printer, d *manifest.Document) error {
 	case d.Err != nil:
 		return d.Err
 	case d.Empty():
-		out.comment(d)
+		// JSON has no comments.
+		if o.Output != "json" {
+			out.comment(d)
+		}
 		return nil
 	}
 	converted, changed, err := o.content(d)
@@ -169,10 +174,15 @@ func (o *Options) content(d *manifest.Document) (content []byte, changed bool, e
 		changed = changed || is
 		return converted, err
 	})
-	if isList {
-		return list, changed, err
+	if !isList {
+		return o.object(d.JSON)
 	}
-	return o.object(d.JSON)
+	if err != nil {
+		return nil, false, err
+	}
+	// The list of a federated kind has the version too.
+	list, is, err := o.object(list)
+	return list, changed || is, err
 }
 
 // object returns an object in the version. What is no federated object stays as it is.

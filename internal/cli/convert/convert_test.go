@@ -98,6 +98,14 @@ func TestConvert(t *testing.T) {
 			reason: "the items of a List are converted", in: "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(jsonLine, ":", ": ") + "\n- {apiVersion: v1, kind: X}\nmetadata: {}\n", args: []string{"--to", "v1beta1"},
 			want: "apiVersion: v1\nkind: List\nitems:\n- apiVersion: types.kubefed.io/v1beta1\n  kind: FederatedX\n  metadata:\n    namespace: ns\n  spec:\n    topologyType: cell\n    placement:\n      clusters:\n      - name: ns.a\n- apiVersion: v1\n  kind: X\nmetadata: {}\n",
 		},
+		"ListOfKind": {
+			reason: "so is a list of one kind, with its items", in: "apiVersion: types.kubefed.io/v2beta1\nkind: FederatedXList\nitems:\n- " + strings.ReplaceAll(jsonLine, ":", ": ") + "\n", args: []string{"--to", "v1beta1"},
+			want: "apiVersion: types.kubefed.io/v1beta1\nkind: FederatedXList\nitems:\n- apiVersion: types.kubefed.io/v1beta1\n  kind: FederatedX\n  metadata:\n    namespace: ns\n  spec:\n    topologyType: cell\n    placement:\n      clusters:\n      - name: ns.a\n",
+		},
+		"CommentsToJSON": {
+			reason: "JSON has no comments", in: "# license\n---\napiVersion: v1\nkind: X\n", args: []string{"--to", "v1beta1", "-o", "json"},
+			want: "{\n    \"apiVersion\": \"v1\",\n    \"kind\": \"X\"\n}\n",
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	k8svalidation "k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -165,7 +167,15 @@ func (o *Options) Run(ctx context.Context) error {
 		}
 	}
 	if o.Print.Structured() {
-		return o.Print.Print(o.kube.Out, printing.Table{}, kube.WithKind(cell), nil)
+		manifest, err := runtime.DefaultUnstructuredConverter.ToUnstructured(kube.WithKind(cell))
+		if err != nil {
+			return fmt.Errorf("print the cell %q: %w", o.Name, err)
+		}
+		// The status of a cell that was not made yet says nothing, and does not belong in a manifest.
+		if o.DryRun.Client() {
+			delete(manifest, "status")
+		}
+		return o.Print.Print(o.kube.Out, printing.Table{}, &unstructured.Unstructured{Object: manifest}, nil)
 	}
 	return nil
 }

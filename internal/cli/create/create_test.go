@@ -39,7 +39,6 @@ metadata:
 spec:
   clusterName: hz-a
   targetNamespace: acme-b
-status: {}
 `
 	cases := map[string]struct {
 		reason string

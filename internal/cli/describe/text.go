@@ -82,7 +82,7 @@ func (w *writer) conditions(conditions []metav1.Condition) {
 	fmt.Fprintln(w, "Conditions:")
 	table := printing.Table{Columns: []printing.Column{{Name: "TYPE"}, {Name: "STATUS"}, {Name: "REASON"}, {Name: "SINCE"}, {Name: "MESSAGE"}}}
 	for _, c := range conditions {
-		table.Rows = append(table.Rows, texts(c.Type, string(c.Status), c.Reason, printing.Age(c.LastTransitionTime.Time, w.now), flat(c.Message)))
+		table.Rows = append(table.Rows, texts(c.Type, string(c.Status), c.Reason, printing.Age(c.LastTransitionTime.Time, w.now), printing.Line(c.Message)))
 	}
 	w.table(table)
 }
@@ -143,7 +143,7 @@ func clusterHealth(cluster *kubefedv1beta1.KubeFedCluster, now time.Time) string
 			word += " for " + printing.Age(c.LastTransitionTime.Time, now)
 		}
 		if c.Message != nil && *c.Message != "" && c.Status != corev1.ConditionTrue {
-			word += ": " + flat(*c.Message)
+			word += ": " + printing.Line(*c.Message)
 		}
 		words = append(words, word)
 	}
@@ -190,7 +190,7 @@ func (w *writer) object(m *matrix.Matrix, r *matrix.Row) []printing.Cell {
 	if r.Working != "" {
 		working = r.Working
 	}
-	message := flat(r.Message)
+	message := printing.Line(r.Message)
 	if r.Reason != "" {
 		message = strings.TrimSuffix(r.Reason+": "+message, ": ")
 	}
@@ -214,7 +214,7 @@ func (w *writer) events(facts *Facts) {
 		if from == "" {
 			from = e.Source.Component
 		}
-		table.Rows = append(table.Rows, texts(e.Type, e.Reason, printing.Age(lastSeen(e), w.now), from, flat(e.Message)))
+		table.Rows = append(table.Rows, texts(e.Type, e.Reason, printing.Age(lastSeen(e), w.now), from, printing.Line(e.Message)))
 	}
 	w.table(table)
 }
@@ -241,6 +241,3 @@ func orNone(text string) string {
 	}
 	return text
 }
-
-// flat makes one line of a message.
-func flat(message string) string { return strings.Join(strings.Fields(message), " ") }

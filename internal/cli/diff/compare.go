@@ -36,7 +36,7 @@ func (o *Options) withLive(ctx context.Context) ([]comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := o.concerned(s)
+	places, err := o.concerned(s, &told)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +52,20 @@ func (o *Options) withLive(ctx context.Context) ([]comparison, error) {
 }
 
 // concerned returns the places that were asked for, else those that the object is placed on and those that its status says
-// it is in.
-func (o *Options) concerned(s *side) ([]facts.Place, error) {
+// it is in. It tells of what the status names and nothing can be found out of.
+func (o *Options) concerned(s *side, told *notes) ([]facts.Place, error) {
 	asked := &side{places: maps.Clone(s.places)}
 	for _, status := range s.object.Status.Clusters {
-		if p, ok := asked.places[status.Name]; ok && len(o.Cells) == 0 {
-			p.Placed = true // It may still be there.
-			asked.places[status.Name] = p
+		if len(o.Cells) > 0 {
+			break
 		}
+		p, ok := asked.places[status.Name]
+		if !ok {
+			told.tell("the status names %s, which is no cell or cluster that the object can reach: it is not compared", status.Name)
+			continue
+		}
+		p.Placed = true // It may still be there.
+		asked.places[status.Name] = p
 	}
 	return o.choose(asked, &side{})
 }

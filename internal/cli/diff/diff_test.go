@@ -390,6 +390,15 @@ FederatedConfigMap acme-prod/pay in rz00a: no change
 	}
 }
 
+// TestLiveLost: what the status names and nobody knows any more is not passed over.
+func TestLiveLost(t *testing.T) {
+	w := newWorld(t, pay+"status: {topologies: [{name: rz00a}, {name: gone}]}\n")
+	_, errors, err := w.run("", "configmap/pay")
+	expect(t, "it may still be there", codeDiffers, "the status names acme-prod.gone, which is no cell or cluster that the object can reach: it is not compared\n", errors, err)
+	_, errors, err = w.run("", "configmap/pay", "--cell", "rz00a")
+	expect(t, "where it is not asked for it is not told", codeDiffers, "", errors, err)
+}
+
 func TestLiveOthers(t *testing.T) {
 	cases := map[string]struct {
 		reason, live, applied string
@@ -451,9 +460,25 @@ func TestLiveRefused(t *testing.T) {
 
 func TestExternal(t *testing.T) {
 	w := newWorld(t, pay)
+	t.Setenv("KUBECTL_EXTERNAL_DIFF", " ")
+	if out, _, err := w.run(strings.Replace(pay, "CNY", "EUR", 1), "-f", "new.yaml", "--cell", "rz00a"); exit.Code(err) != codeDiffers || !strings.Contains(out, "-  currency: CNY\n+  currency: EUR\n") {
+		t.Errorf("a blank names no program: code %d, output:\n%s", exit.Code(err), out)
+	}
 	t.Setenv("KUBECTL_EXTERNAL_DIFF", "diff -u -N -r $(evil)")
 	out, _, err := w.run(strings.Replace(pay, "CNY", "EUR", 1), "-f", "new.yaml", "--cell", "rz00a")
 	if exit.Code(err) != codeDiffers || !strings.Contains(out, "-  currency: CNY\n+  currency: EUR\n") || !strings.Contains(out, "/AFTER/FederatedConfigMap_acme-prod_pay_rz00a") {
 		t.Errorf("code %d, output:\n%s", exit.Code(err), out)
+	}
+}
+
+// TestFileName: what does not fit into a name does not make two differences one.
+func TestFileName(t *testing.T) {
+	taken := map[string]bool{}
+	long := strings.Repeat("x", 300)
+	for _, want := range []string{long[:200], long[:200] + "_2", long[:200] + "_3"} {
+		got := fileName(long, taken)
+		if taken[got] = true; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }

@@ -32,7 +32,8 @@ func (c *comparison) differs() bool {
 
 // print writes the differences, those of the object's places that differ first.
 func (o *Options) print(all []comparison) error {
-	if program := os.Getenv("KUBECTL_EXTERNAL_DIFF"); program != "" {
+	program := strings.TrimSpace(os.Getenv("KUBECTL_EXTERNAL_DIFF"))
+	if program != "" {
 		if err := o.external(program, all); err != nil {
 			return err
 		}
@@ -42,7 +43,7 @@ func (o *Options) print(all []comparison) error {
 	for i := range all {
 		c := &all[i]
 		for j := range c.groups {
-			if g := &c.groups[j]; g.differs() && os.Getenv("KUBECTL_EXTERNAL_DIFF") == "" {
+			if g := &c.groups[j]; g.differs() && program == "" {
 				b.WriteString(painted(g.unified(c.title, c.labels), colored))
 			}
 		}
@@ -108,15 +109,15 @@ func (o *Options) external(program string, all []comparison) error {
 			return fmt.Errorf("KUBECTL_EXTERNAL_DIFF: %w", err)
 		}
 	}
-	written := false
+	written := map[string]bool{}
 	for i := range all {
 		for j := range all[i].groups {
 			g := &all[i].groups[j]
 			if !g.differs() {
 				continue
 			}
-			written = true
-			name := fileName(all[i].title + " " + g.names())
+			name := fileName(all[i].title+" "+g.names(), written)
+			written[name] = true
 			for k, text := range []string{g.before, g.after} {
 				if err := os.WriteFile(filepath.Join(sides[k], name), []byte(text), 0o600); err != nil {
 					return fmt.Errorf("KUBECTL_EXTERNAL_DIFF: %w", err)
@@ -124,7 +125,7 @@ func (o *Options) external(program string, all []comparison) error {
 			}
 		}
 	}
-	if !written {
+	if len(written) == 0 {
 		return nil
 	}
 	words := strings.Fields(program)
@@ -149,9 +150,14 @@ func (o *Options) external(program string, all []comparison) error {
 
 var notInNames = regexp.MustCompile(`[^a-zA-Z0-9.-]+`)
 
-// fileName returns a file's name. What stands for many cells is cut off.
-func fileName(title string) string {
+// fileName returns a file's name that is not taken yet. What stands for many cells is cut off.
+func fileName(title string, taken map[string]bool) string {
 	const most = 200
 	name := strings.Trim(notInNames.ReplaceAllString(title, "_"), "_")
-	return name[:min(len(name), most)]
+	name = name[:min(len(name), most)]
+	unique := name
+	for n := 2; taken[unique]; n++ {
+		unique = fmt.Sprintf("%s_%d", name, n)
+	}
+	return unique
 }

@@ -61,12 +61,8 @@ func (o *Options) gather(ctx context.Context) (input, error) {
 		return in, fmt.Errorf("the FederatedTypeConfig %s has gone", name)
 	}
 	slices.Sort(in.others)
-	policy := &v1alpha1.FederatedTypePolicy{}
-	switch err := c.Get(ctx, client.ObjectKey{Namespace: o.kube.KubeFedNamespace, Name: name}, policy); {
-	case err == nil:
-		in.policy = policy
-	case !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err):
-		return in, fmt.Errorf("read the FederatedTypePolicy %s: %w", name, err)
+	if in.policy, err = policyOf(ctx, c, in.config); err != nil {
+		return in, err
 	}
 	crd := &apiextensionsv1.CustomResourceDefinition{}
 	fed := in.config.GetFederatedType()
@@ -78,6 +74,39 @@ func (o *Options) gather(ctx context.Context) (input, error) {
 	}
 	in.objects, err = o.objects(ctx, in.config)
 	return in, err
+}
+
+// policyOf returns the policy of a type, nil if it has none.
+func policyOf(ctx context.Context, c client.Client, config *kubefedv1beta1.FederatedTypeConfig) (*v1alpha1.FederatedTypePolicy, error) {
+	policy := &v1alpha1.FederatedTypePolicy{}
+	err := c.Get(ctx, client.ObjectKeyFromObject(config), policy)
+	switch {
+	case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the FederatedTypePolicy %s: %w", config.Name, err)
+	}
+	return policy, nil
+}
+
+// again looks once more at what may have changed since the plan was made, while the user was asked and KubeFed waited for:
+// somebody may have made an object, or handed the type over to cellfed. It says why nothing must be deleted any more.
+func (o *Options) again(ctx context.Context, c client.Client, in input) error {
+	now := &kubefedv1beta1.FederatedTypeConfig{}
+	err := c.Get(ctx, client.ObjectKeyFromObject(in.config), now)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("read the FederatedTypeConfig %s: %w", in.config.Name, err)
+	}
+	if in.policy, err = policyOf(ctx, c, in.config); err != nil {
+		return err
+	}
+	if in.objects, err = o.objects(ctx, in.config); err != nil {
+		return err
+	}
+	if now.UID == in.config.UID && now.Name != "" {
+		in.config = now
+	}
+	return in.refuse()
 }
 
 // objects names the objects of the type, in upstream's version, which needs no webhook where upstream propagates it.
@@ -127,11 +156,7 @@ func (o *Options) carryOut(ctx context.Context, in input, p plan) error {
 				return err
 			}
 		}
-		// Somebody may have made one in the meantime.
-		if in.objects, err = o.objects(ctx, in.config); err != nil {
-			return err
-		}
-		if err := in.refuse(); err != nil {
+		if err := o.again(ctx, c, in); err != nil {
 			return err
 		}
 	}

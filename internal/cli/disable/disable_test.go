@@ -148,21 +148,28 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRace: an object that is made while KubeFed stops is not left alone.
+// TestRace: what somebody does while KubeFed stops is not overlooked.
 func TestRace(t *testing.T) {
-	funcs := interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
-			if err := c.Create(ctx, kubetest.FromYAML(t, pay)); err != nil {
-				return err
+	for reason, made := range map[string]func() client.Object{
+		"an object that is made is not left alone":       func() client.Object { return kubetest.FromYAML(t, pay) },
+		"a type that is handed over is cellfed's to end": func() client.Object { return kubetest.Policy("deployments.apps", v1alpha1.PropagatorCellfed) },
+	} {
+		t.Run(reason, func(t *testing.T) {
+			funcs := interceptor.Funcs{
+				Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, opts ...client.PatchOption) error {
+					if err := c.Create(ctx, made()); err != nil {
+						return err
+					}
+					return upstream.Patch(ctx, c, object, patch, opts...)
+				},
 			}
-			return upstream.Patch(ctx, c, object, patch, opts...)
-		},
-	}
-	h := kubetest.New(t, "acme", funcs, config())
-	if got := run(t, h, "deploy", "--yes"); got.Code != exit.Failure {
-		t.Errorf("got %+v", got)
-	}
-	if err := h.Fake.Get(t.Context(), client.ObjectKeyFromObject(config()), &kubefedv1beta1.FederatedTypeConfig{}); err != nil {
-		t.Errorf("the FederatedTypeConfig: %v", err)
+			h := kubetest.New(t, "acme", funcs, config())
+			if got := run(t, h, "deploy", "--yes"); got.Code != exit.Failure {
+				t.Errorf("%s: got %+v", reason, got)
+			}
+			if err := h.Fake.Get(t.Context(), client.ObjectKeyFromObject(config()), &kubefedv1beta1.FederatedTypeConfig{}); err != nil {
+				t.Errorf("%s: the FederatedTypeConfig: %v", reason, err)
+			}
+		})
 	}
 }

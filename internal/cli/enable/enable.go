@@ -64,7 +64,8 @@ kubectl cells enable deployments.apps --propagator Cellfed
 
 # What would be made, for git
 kubectl cells enable widgets.example.com --dry-run=client -o yaml`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Type = args[0]
 			if err := o.Validate(); err != nil {

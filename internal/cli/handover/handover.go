@@ -146,7 +146,8 @@ func (o *Options) Run(ctx context.Context) error {
 		// There is nothing to print and nothing to wait for: without a policy the type is KubeFed's.
 		return nil
 	}
-	if !r.Unchanged {
+	// Where nothing is written the preflight has said so, and a program still gets its object.
+	if !r.Unchanged || o.Output != "" {
 		if err := o.Output.Print(o.kube.Out, done, object, policyReference(r.Type)); err != nil {
 			return err
 		}

@@ -159,6 +159,11 @@ func TestRun(t *testing.T) {
 			reason: "nothing is written", policy: kubetest.Policy("deployments.apps", "Cellfed"), object: free, args: []string{"deploy", "--to", "Cellfed", "--wait=false"},
 			want: result{Err: "deployments.apps is to be propagated by Cellfed already\n"},
 		},
+		"AlreadyForPrograms": {
+			reason: "a program gets its object all the same", policy: kubetest.Policy("deployments.apps", "Cellfed"), object: free,
+			args: []string{"deploy", "--to", "Cellfed", "--wait=false", "-o", "name"},
+			want: result{Out: "federatedtypepolicy.cellfed.io/deployments.apps\n", Err: "deployments.apps is to be propagated by Cellfed already\n"},
+		},
 		"To":      {reason: "a direction", object: free, args: []string{"deploy"}, want: result{Err: "error: --to is missing: give --to Cellfed or --to KubeFed\n", Code: exit.Usage}},
 		"Unknown": {reason: "there are two", object: free, args: []string{"deploy", "--to", "cellfed"}, want: result{Err: "error: --to \"cellfed\" is not known: use Cellfed or KubeFed\n", Code: exit.Usage}},
 	}

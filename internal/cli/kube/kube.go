@@ -5,6 +5,7 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/pflag"
@@ -77,6 +78,16 @@ func (k *Kube) Config() (*rest.Config, error) {
 	return k.restConfig()
 }
 
+// warnings prints what an API server warns of, but for what warns this program and not its user: upstream KubeFed may keep its
+// leader's lease in an Endpoints object, and there only.
+type warnings struct{ rest.WarningHandler }
+
+func (w warnings) HandleWarningHeader(code int, agent, text string) {
+	if !strings.HasPrefix(text, "v1 Endpoints is deprecated") {
+		w.WarningHandler.HandleWarningHeader(code, agent, text)
+	}
+}
+
 func (k *Kube) restConfig() (*rest.Config, error) {
 	if k.config != nil {
 		return k.config, nil
@@ -92,7 +103,7 @@ func (k *Kube) restConfig() (*rest.Config, error) {
 		return nil, fmt.Errorf("read the configuration for the host cluster: %w", err)
 	}
 	config.QPS, config.Burst = requestsPerSecond, burstOfRequests
-	config.WarningHandler = rest.NewWarningWriter(k.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+	config.WarningHandler = warnings{rest.NewWarningWriter(k.ErrOut, rest.WarningWriterOptions{Deduplicate: true})}
 	k.config = config
 	return config, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/cellfed/cellfed/internal/cli/printing"
 )
 
 // Severity says how bad a finding is.
@@ -85,7 +87,7 @@ func (r *Report) text(out io.Writer) error {
 		if object := f.object(); object != "" {
 			b.WriteString(object + ": ")
 		}
-		b.WriteString(oneLine(f.Message) + "\n")
+		b.WriteString(printing.Line(f.Message) + "\n")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -117,5 +119,3 @@ func (r *Report) json(out io.Writer) error {
 	}
 	return encoder.Encode(r)
 }
-
-func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -1,7 +1,9 @@
 package lint
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -38,6 +40,12 @@ func gather(report *Report, known *facts.Known, documents []manifest.Document, n
 		items := documents[i].Items()
 		for j := range items {
 			object, err := items[j].Object()
+			if err != nil && meant(&items[j]) {
+				report.Findings = append(report.Findings, Finding{
+					File: items[j].File, Document: items[j].Index, Line: items[j].Line, Severity: Error, Message: err.Error() + ": write both",
+				})
+				continue
+			}
 			if err != nil {
 				// Values of charts and the like have neither apiVersion nor kind.
 				report.Skipped++
@@ -48,6 +56,21 @@ func gather(report *Report, known *facts.Known, documents []manifest.Document, n
 		}
 	}
 	return places
+}
+
+// meant reports whether a document that is no object was to be one that there are rules for: of what has a word of the two
+// that name a kind, the other was forgotten.
+func meant(d *manifest.Document) bool {
+	var about struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+	}
+	if err := json.Unmarshal(d.JSON, &about); err != nil {
+		return false
+	}
+	group, _, _ := strings.Cut(about.APIVersion, "/")
+	forgotten := about.APIVersion == "" || about.Kind == ""
+	return forgotten && (group == federated.Group || group == v1alpha1.GroupVersion.Group || about.APIVersion == "" && strings.HasPrefix(about.Kind, "Federated"))
 }
 
 // judge adds what is wrong with an object.

@@ -75,6 +75,8 @@ func New(k *kube.Kube) *cobra.Command {
 		Long:    long,
 		Example: example,
 		Args:    cobra.NoArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Complete(k)
 			if err := o.Validate(); err != nil {

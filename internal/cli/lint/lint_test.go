@@ -104,6 +104,18 @@ func TestLint(t *testing.T) {
 			reason: "other kinds are counted", files: map[string]string{"x.yaml": "apiVersion: v1\nkind: Pod\n---\nreplicas: 1\n"}, args: []string{"-f", "x.yaml"},
 			errors: "0 objects checked, 0 errors and 0 warnings found; 2 documents of other kinds skipped\n",
 		},
+		"Forgotten": {
+			reason: "what was to be judged and has no kind, or no apiVersion, does not pass as another kind",
+			files:  map[string]string{"x.yaml": strings.Replace(pay, "kind: FederatedConfigMap\n", "", 1) + "---\nkind: FederatedConfigMap\n"}, args: []string{"-f", "x.yaml"}, code: exit.NotSo,
+			out:    "x.yaml:2: error: it is no Kubernetes object: it has no apiVersion and kind: write both\nx.yaml:20: error: it is no Kubernetes object: it has no apiVersion and kind: write both\n",
+			errors: "0 objects checked, 2 errors and 0 warnings found; 0 documents of other kinds skipped\n",
+		},
+		"ListOfKind": {
+			reason: "a list of one kind is judged item by item", args: []string{"-f", "x.yaml"}, code: exit.NotSo,
+			files:  map[string]string{"x.yaml": "apiVersion: types.kubefed.io/v2beta1\nkind: FederatedConfigMapList\nitems:\n- apiVersion: types.kubefed.io/v2beta1\n  kind: FederatedConfigMap\n  metadata: {name: pay, namespace: acme}\n  spec: 3\n"},
+			out:    "x.yaml:7: error: FederatedConfigMap acme/pay: spec: Invalid value: \"3\": must be an object\n",
+			errors: "1 object checked, 1 error and 0 warnings found; 0 documents of other kinds skipped\n",
+		},
 		"WarningsPass": {
 			reason: "warnings alone are no failure", files: map[string]string{"pay.yaml": strings.Replace(pay, "rz00c", "rz00a", 1), "z.yml": policy}, args: []string{"-f", "."},
 			out: dropped, errors: "2 objects checked, 0 errors and 1 warning found; 0 documents of other kinds skipped\n",

@@ -79,8 +79,7 @@ func child(node *yamlnode.Node, step string) (line int, value *yamlnode.Node) {
 
 // Items returns the items of a document that is a List, each with its own place; any other document is itself its item.
 func (d *Document) Items() []Document {
-	object, err := d.Object()
-	if err != nil || !object.IsList() || object.GetAPIVersion() != "v1" {
+	if !d.isList() {
 		return []Document{*d}
 	}
 	raw := itemsOf(d.JSON)

@@ -1,8 +1,17 @@
 package manifest
 
 import (
+	"strings"
+
 	"github.com/tidwall/gjson"
 )
+
+// isList reports whether the document is a List, or what an API server answers who is asked for all objects of a kind, as
+// FederatedDeploymentList.
+func (d *Document) isList() bool {
+	object, err := d.Object()
+	return err == nil && object.IsList() && strings.HasSuffix(object.GetKind(), "List")
+}
 
 // itemsOf returns the items of a List as they are written.
 func itemsOf(list []byte) [][]byte {
@@ -16,9 +25,8 @@ func itemsOf(list []byte) [][]byte {
 // MapItems returns a List with each of its items made into another one, all else as it is. It reports false for what is no
 // List.
 func (d *Document) MapItems(each func(item []byte) ([]byte, error)) (list []byte, ok bool, err error) {
-	object, err := d.Object()
-	if err != nil || !object.IsList() || object.GetAPIVersion() != "v1" {
-		return nil, false, nil //nolint:nilerr // What is no object is no List either.
+	if !d.isList() {
+		return nil, false, nil
 	}
 	all := gjson.GetBytes(d.JSON, "items")
 	dst := append([]byte{}, d.JSON[:all.Index]...)

@@ -148,6 +148,7 @@ i: ~x
 j: ""
 k: true
 l: 12345678901234567890
+"<<": merges nothing
 `
 	documents := Parse("x.yaml", []byte(text))
 	if documents[0].Err != nil {

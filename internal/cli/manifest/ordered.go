@@ -143,7 +143,11 @@ func nodeOf(decoder *json.Decoder) (*yamlnode.Node, error) {
 		node.Kind, node.Value = yamlnode.ScalarNode, t.String()
 		return node, nil
 	default:
-		// Encode quotes the strings that a reader would take for something else.
-		return node, node.Encode(t)
+		// Encode quotes the strings that a reader would take for something else, but for the key that merges.
+		err := node.Encode(t)
+		if node.Value == "<<" {
+			node.Tag, node.Style = "!!str", yamlnode.DoubleQuotedStyle
+		}
+		return node, err
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/cli/completion"
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
@@ -130,14 +131,23 @@ func (o *Options) tell(ctx context.Context) error {
 		Type: m.Type, Namespace: m.Namespace, Name: m.Name, TopologyType: m.TopologyType, Mask: m.Mask, Released: []string{}, Held: []string{},
 	}
 	for i := range m.Rows {
-		if s.Object.Mask.Allows(m.Rows[i].KubeFedCluster) {
+		// KubeFed obeys no mask.
+		if m.Propagator == v1alpha1.PropagatorKubeFed || s.Object.Mask.Allows(m.Rows[i].KubeFedCluster) {
 			told.Released = append(told.Released, m.Rows[i].Name)
 		} else {
 			told.Held = append(told.Held, m.Rows[i].Name)
 		}
 	}
+	if s.Object.Invalid != nil {
+		// A mask that cannot be read holds everything, as an empty one does.
+		fmt.Fprintf(o.kube.ErrOut, "Note: the object cannot be propagated as it is: %v\n", s.Object.Invalid)
+	}
 	reference := writing.Reference(t.Federated.Kind, t.Federated.Group, m.Name)
-	return o.change.Output.Print(o.kube.Out, told.sentence(reference), told, reference)
+	sentence := told.sentence(reference)
+	if told.Mask != nil && m.Propagator == v1alpha1.PropagatorKubeFed {
+		sentence = reference + " has a mask that nobody obeys: a change reaches everything that is placed"
+	}
+	return o.change.Output.Print(o.kube.Out, sentence, told, reference)
 }
 
 // sentence says what the mask is.

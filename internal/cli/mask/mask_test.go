@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,5 +93,46 @@ func TestVerbs(t *testing.T) {
 				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestTellUnderKubeFed: a mask that nobody obeys holds nothing.
+func TestTellUnderKubeFed(t *testing.T) {
+	h := host(t, "  placementMask: {topologies: [{name: rz00b}]}\n")
+	policy := kubetest.Policy("deployments.apps", v1alpha1.PropagatorKubeFed)
+	if err := h.Fake.Get(t.Context(), client.ObjectKeyFromObject(policy), policy); err != nil {
+		t.Fatal(err)
+	}
+	policy.Status.Propagator = v1alpha1.PropagatorKubeFed
+	if err := h.Fake.Update(t.Context(), policy); err != nil {
+		t.Fatal(err)
+	}
+	for form, want := range map[string]string{
+		"":     "federateddeployment.types.kubefed.io/pay has a mask that nobody obeys: a change reaches everything that is placed\n",
+		"yaml": "held: []\nmask:\n  names:\n  - rz00b\nname: pay\nnamespace: acme\nreleased:\n- rz00a\n- rz00b\ntopologyType: cell\ntype: deployments.apps\n",
+	} {
+		h.Stdout.Reset()
+		cmd := New(h.Kube)
+		cmd.SetArgs([]string{"deploy/pay", "--output=" + form})
+		if err := cmd.ExecuteContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, h.Stdout.String()); diff != "" {
+			t.Errorf("-o %q: -want +got:\n%s", form, diff)
+		}
+	}
+}
+
+// TestTellUnreadable: a mask that cannot be read holds everything, and it is told why.
+func TestTellUnreadable(t *testing.T) {
+	h := host(t, "  placementMask: {nope: 1}\n")
+	cmd := New(h.Kube)
+	cmd.SetArgs([]string{"deploy/pay"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := "federateddeployment.types.kubefed.io/pay has an empty mask: a change reaches nothing\n"
+	if got := h.Stderr.String(); h.Stdout.String() != want || !strings.HasPrefix(got, "Note: the object cannot be propagated as it is: the placement mask cannot be used: spec.placementMask.nope is not known") {
+		t.Errorf("got %q, %q", h.Stdout.String(), got)
 	}
 }

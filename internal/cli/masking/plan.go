@@ -72,8 +72,10 @@ type planner struct {
 	typ topology.Type
 	// known are the KubeFedClusters that the object is placed on or still is in, sorted.
 	known []string
-	// sure says that nothing placed is missing in known.
-	sure bool
+	// placed are the KubeFedClusters that the placement names or, as far as labels are known here, selects.
+	placed []string
+	// told says that placed is all that there is, and sure that nothing placed is missing in known.
+	told, sure bool
 	// rows tell how the object fares, by KubeFedCluster.
 	rows map[string]*matrix.Row
 }
@@ -130,15 +132,16 @@ func (p *planner) refuse(intent Intent) error {
 func (p *planner) find() {
 	o := p.Object
 	clusters := map[string]bool{}
-	for _, c := range matrix.Placed(matrix.Input{Object: o, Cells: p.Cells}) {
+	p.placed = matrix.Placed(matrix.Input{Object: o, Cells: p.Cells})
+	for _, c := range p.placed {
 		clusters[c] = true
 	}
 	for i := range o.Status.Clusters {
 		clusters[o.Status.Clusters[i].Name] = true
 	}
 	// What a selector selects is known where all cells are, or by a status that speaks of the object as it is.
-	p.sure = o.Placement.Clusters != nil || o.Placement.Selector == nil || p.selectsOwn() && !p.CellsHidden ||
-		o.Status.ObservedGeneration == o.Generation
+	p.told = o.Placement.Clusters != nil || o.Placement.Selector == nil || p.selectsOwn() && !p.CellsHidden
+	p.sure = p.told || o.Status.ObservedGeneration == o.Generation
 	for c := range clusters {
 		p.known = append(p.known, c)
 	}

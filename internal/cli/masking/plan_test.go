@@ -121,6 +121,18 @@ func TestNew(t *testing.T) {
 			want: Plan{Mask: []string{"rz00b", "rz00a", "rz01a"}, Changes: true, Released: []string{"rz01a"}, Open: 3, Known: 3, Noun: "cell",
 				Told: []string{"rz01a: the object is removed from there, as it is not placed there any more"}},
 		},
+		"ReleaseDeselected": {
+			reason: "the selector selects it no longer, and its status tells that it is held alone",
+			object: objectOf("  placement: {topologySelector: {matchLabels: {city: hz}}}\n"+mask, report), intent: Intent{Release, []string{"rz01a"}},
+			want: Plan{Mask: []string{"rz00b", "rz00a", "rz01a"}, Changes: true, Released: []string{"rz01a"}, Open: 3, Known: 3, Noun: "cell",
+				Told: []string{"rz01a: the object is removed from there, as it is not placed there any more"}},
+		},
+		"ReleaseOfClusterSelector": {
+			reason: "whose labels are not known here",
+			object: objectOf("  placement: {clusterSelector: {matchLabels: {city: hz}}}\n"+mask, report), intent: Intent{Release, []string{"rz01a"}},
+			want: Plan{Mask: []string{"rz00b", "rz00a", "rz01a"}, Changes: true, Released: []string{"rz01a"}, Open: 3, Known: 3, Noun: "cell",
+				Told: []string{"rz01a gets generation 5: it has generation 3; if the selector does not select it any more, the object is removed from there instead"}},
+		},
 		"ReleaseAll": {
 			reason: "the mask goes", object: objectOf(named+mask, report), intent: Intent{Clear, nil},
 			want: Plan{Changes: true, Released: []string{"rz01a"}, Open: 3, Known: 3, Noun: "cell",

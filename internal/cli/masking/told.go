@@ -18,10 +18,19 @@ func (p *planner) leaves(cluster string) bool {
 	if p.Object.Deleting {
 		return true
 	}
-	if p.Object.Placement.Clusters != nil {
-		return !slices.Contains(p.Object.Placement.Clusters, cluster)
+	if p.told {
+		return !slices.Contains(p.placed, cluster)
 	}
 	return row != nil && row.State == matrix.Removing
+}
+
+// unless says what a release means where nobody here can tell whether a selector still selects the topology: the status
+// tells of one that is held that it is, and not why it would be touched.
+func (p *planner) unless() string {
+	if p.told {
+		return ""
+	}
+	return "; if the selector does not select it any more, the object is removed from there instead"
 }
 
 // released says what becomes of a topology that was held.
@@ -37,9 +46,9 @@ func (p *planner) released(cluster string) string {
 	case p.leaves(cluster):
 		return fmt.Sprintf("%s: the object is removed from there, as it is not placed there any more", name)
 	case row == nil || row.Generation == 0:
-		return fmt.Sprintf("%s gets generation %d, for the first time as far as is known", name, next)
+		return fmt.Sprintf("%s gets generation %d, for the first time as far as is known", name, next) + p.unless()
 	default:
-		return fmt.Sprintf("%s gets generation %d: it has generation %d", name, next, row.Generation)
+		return fmt.Sprintf("%s gets generation %d: it has generation %d", name, next, row.Generation) + p.unless()
 	}
 }
 

@@ -125,3 +125,16 @@ func TestProgress(t *testing.T) {
 		t.Errorf("off a terminal it is a line for each change: -want +got:\n%s", diff)
 	}
 }
+
+// TestLine: a message of a member's is shown, and steers no terminal.
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"two\n  lines\tand a blank ":           "two lines and a blank",
+		"\x1b[2Jgone \x1b]0;title\x07\u009b1m": "[2Jgone ]0;title1m",
+		"größer als „“ … 云":                    "größer als „“ … 云",
+	} {
+		if got := printing.Line(text); got != want {
+			t.Errorf("Line(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -31,6 +32,17 @@ type Cell struct {
 	Text string
 	// Mood colors it on a terminal.
 	Mood Mood
+}
+
+// Line returns text that somebody else wrote in one line, and without what a terminal would obey rather than show.
+func Line(text string) string {
+	shown := func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}
+	return strings.Join(strings.Fields(strings.Map(shown, text)), " ")
 }
 
 // Text returns a cell without a color.

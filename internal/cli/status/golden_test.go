@@ -18,6 +18,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/cli/kube/kubetest"
+	"github.com/cellfed/cellfed/internal/cli/matrix"
 )
 
 const canaryHead = `federateddeployment.types.kubefed.io/pay in acme, generation 7: 1 of 3 in sync, 1 held, 1 failed, 1 being removed, 2 available
@@ -277,5 +278,20 @@ status:
 	}
 	if diff := cmp.Diff(300, squares); diff != "" {
 		t.Errorf("-want +got:\n%s\n%s", diff, got.Out)
+	}
+}
+
+// TestMask: a mask is told as what it does.
+func TestMask(t *testing.T) {
+	some, none := &matrix.Mask{Names: []string{"a", "b"}}, &matrix.Mask{}
+	for want, m := range map[string]matrix.Matrix{
+		"Mask: none, so that a change reaches everything that is placed.":                  {},
+		"Mask: empty, so that a change reaches nothing.":                                   {Mask: none, Propagator: v1alpha1.PropagatorCellfed},
+		"Mask: a change reaches a, b.":                                                     {Mask: some},
+		"Mask: one that nobody obeys, so that a change reaches everything that is placed.": {Mask: none, Propagator: v1alpha1.PropagatorKubeFed},
+	} {
+		if got := mask(&m); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

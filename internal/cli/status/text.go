@@ -48,7 +48,7 @@ func head(t kube.Type, m *matrix.Matrix) []string {
 			wrong = wrong && m.Propagator != v1alpha1.PropagatorCellfed
 		}
 		if wrong {
-			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s: %s (%s): %s", c.Type, c.Status, c.Reason, c.Message), ": "))
+			lines = append(lines, strings.TrimSuffix(fmt.Sprintf("%s: %s (%s): %s", c.Type, c.Status, c.Reason, printing.Line(c.Message)), ": "))
 		}
 	}
 	for _, note := range m.Notes {
@@ -80,6 +80,8 @@ func mask(m *matrix.Matrix) string {
 	switch {
 	case m.Mask == nil:
 		return "Mask: none, so that a change reaches everything that is placed."
+	case m.Propagator == v1alpha1.PropagatorKubeFed:
+		return "Mask: one that nobody obeys, so that a change reaches everything that is placed."
 	case len(m.Mask.Names) == 0:
 		return "Mask: empty, so that a change reaches nothing."
 	default:
@@ -108,7 +110,7 @@ func (o *Options) table(m *matrix.Matrix) printing.Table {
 		}
 		table.Rows = append(table.Rows, []printing.Cell{
 			printing.Text(r.Name), printing.Text(dash(r.Cluster)), printing.Text(generation), {Text: string(r.State), Mood: moods[r.State]},
-			printing.Text(o.since(r.Since)), health(r), printing.Text(flat(message)),
+			printing.Text(o.since(r.Since)), health(r), printing.Text(printing.Line(message)),
 			printing.Text(dash(r.TargetNamespace)), printing.Text(r.KubeFedCluster),
 		})
 	}
@@ -142,6 +144,3 @@ func dash(text string) string {
 	}
 	return text
 }
-
-// flat makes one line of a message.
-func flat(message string) string { return strings.Join(strings.Fields(message), " ") }
