@@ -38,6 +38,9 @@ const (
 	// they are, or would write what cellfed does not, to another tenant's clusters above all: cellfed goes on until they are
 	// corrected.
 	ReasonObjectsUnfit ConditionReason = "ObjectsUnfit"
+	// ReasonObjectsUnreadable means that the type is to be handed back to upstream, and that the objects that upstream would be
+	// given cannot be looked at. Cellfed goes on until they can.
+	ReasonObjectsUnreadable ConditionReason = "ObjectsUnreadable"
 	// ReasonServingV1Beta1 means that the type is to be upstream KubeFed's, and that v1beta1, which that reads, is not served
 	// yet.
 	ReasonServingV1Beta1 ConditionReason = "ServingV1Beta1"

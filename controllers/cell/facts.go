@@ -233,8 +233,9 @@ func opensTo(cluster *kubefedv1beta1.KubeFedCluster, namespace namespaceFacts) b
 }
 
 // keepsUp reports whether what upstream needs is generated, and kept up to date. For a cell that its physical cluster does
-// not open to, or whose target namespace is not its to have, nothing is made. What is there stays, because upstream takes a cluster that has gone for one that holds
-// nothing; and it goes on following its Namespace, the façade being what refuses to serve it.
+// not open to, or whose target namespace is not its to have, nothing is made. What is there stays, because upstream takes a
+// cluster that has gone for one that holds nothing; and it goes on following its Namespace, the façade being what refuses to
+// serve it.
 func (f *facts) keepsUp() bool {
 	return f.undisputed() && !f.foreign() && (f.own != nil || f.admitted())
 }

@@ -68,7 +68,7 @@ func facadeEndpoint(facadeURL, namespace, cell string) string {
 func clusterLabels(f *facts) map[string]string {
 	labels := map[string]string{}
 	for key, value := range f.cell.Labels {
-		if !reserved(key) {
+		if !topology.ReservedLabel(key) {
 			labels[key] = value
 		}
 	}

@@ -3,10 +3,10 @@ package cell
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/topology"
 )
 
 // tokenPlan is what is to be done about the façade tokens of a cell. Every replaced token goes through the same
@@ -134,12 +134,6 @@ func addTenant(labels map[string]string, namespace namespaceFacts) {
 // reservedLabels returns the labels that cellfed alone decides about.
 func reservedLabels(labels map[string]string) map[string]string {
 	kept := maps.Clone(labels)
-	maps.DeleteFunc(kept, func(key, _ string) bool { return !reserved(key) })
+	maps.DeleteFunc(kept, func(key, _ string) bool { return !topology.ReservedLabel(key) })
 	return kept
-}
-
-// reserved reports whether a label is not the Cell's to give to what is generated for it: cellfed's own, and those by which
-// Argo CD tells what it applied, which would take the KubeFedCluster for a leftover of the Cell's application and prune it.
-func reserved(key string) bool {
-	return strings.HasPrefix(key, "cellfed.io/") || strings.HasPrefix(key, "argocd.argoproj.io/") || key == "app.kubernetes.io/instance"
 }

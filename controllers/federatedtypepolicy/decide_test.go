@@ -1,6 +1,7 @@
 package federatedtypepolicy
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -105,6 +106,7 @@ func TestDecide(t *testing.T) {
 		"HandBackHeld":              {"upstream would release what is held", input{policy: policy(kubeFed, cellfed), config: config(disabledMode, true, 3, notRunning), crd: ready, started: true, obstacles: obstacles{held: []string{"n/a"}, unfit: []unfit{{name: "n/b"}}}}, outline{Run: true, Propagator: cellfed, Reason: v1alpha1.ReasonObjectsHeld, UID: "u", Again: true}},
 		"HandBackHeldDeleted":       {"the policy stays until then", input{policy: policy(cellfed, cellfed, deleting), config: config(disabledMode, true, 3, notRunning), crd: ready, started: true, obstacles: obstacles{held: []string{"n/a"}, unfit: []unfit{{name: "n/b"}}}}, outline{Run: true, Propagator: cellfed, Reason: v1alpha1.ReasonObjectsHeld, UID: "u", Again: true}},
 		"HandBackUnfit":             {"upstream would write what cellfed does not", input{policy: policy(kubeFed, cellfed), config: config(disabledMode, true, 3, notRunning), crd: ready, started: true, obstacles: obstacles{unfit: []unfit{{name: "n/a"}}}}, outline{Run: true, Propagator: cellfed, Reason: v1alpha1.ReasonObjectsUnfit, UID: "u", Again: true}},
+		"HandBackUnseen":            {"who cannot look keeps the type", input{policy: policy(kubeFed, cellfed), config: config(disabledMode, true, 3, notRunning), crd: ready, started: true, obstacles: obstacles{unseen: errors.New("no answer")}}, outline{Run: true, Propagator: cellfed, Reason: v1alpha1.ReasonObjectsUnreadable, UID: "u", Again: true}},
 		"HandBackUnfitGone":         {"the policy stays until then", input{policy: policy(cellfed, cellfed, deleting), config: config(disabledMode, true, 3, notRunning), crd: ready, started: true, obstacles: obstacles{unfit: []unfit{{name: "n/a"}}}}, outline{Run: true, Propagator: cellfed, Reason: v1alpha1.ReasonObjectsUnfit, UID: "u", Again: true}},
 		"HandBackUnfitIdle":         {"cellfed does not run, and upstream does not either", input{policy: policy(kubeFed, cellfed), config: config(disabledMode, true, 3, notRunning), obstacles: obstacles{unfit: []unfit{{name: "n/a"}}}}, outline{Propagator: cellfed, Reason: v1alpha1.ReasonObjectsUnfit, UID: "u", Again: true}},
 		"HandBackUnfitNever":        {"what cellfed has not begun with is upstream's as it was", input{policy: policy(kubeFed, ""), config: config(disabledMode, true, 3, notRunning), crd: ready, obstacles: obstacles{unfit: []unfit{{name: "n/a"}}}}, outline{Reason: v1alpha1.ReasonHandingBack, Step: stepEnable}},

@@ -73,10 +73,14 @@ func (r *Reconciler) gather(ctx context.Context, name string) (input, error) {
 		return input{}, err
 	}
 	if decide(in).handsBack() {
+		// Who cannot look does not know that nothing stands against it: cellfed keeps the type, and propagates it.
 		if in.obstacles, err = findObstacles(ctx, r.live, in.config, in.policy); err != nil {
-			return input{}, err
+			in.obstacles = obstacles{unseen: err}
 		}
 		if in.unserved, err = r.unserved(ctx, in.config); err != nil {
+			in.unserved = fmt.Sprintf("whether v1beta1 is served cannot be told: %v", err)
+		}
+		if err := ctx.Err(); err != nil {
 			return input{}, err
 		}
 	}

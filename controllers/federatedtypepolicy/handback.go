@@ -72,7 +72,10 @@ func (in input) keep() plan {
 func (in input) goOn() plan {
 	p := plan{run: in.crd.serves, after: heldPoll, state: in.taken()}
 	p.state.holds, p.state.reason, p.state.message = false, v1alpha1.ReasonObjectsHeld, in.obstacles.message()
-	if len(in.obstacles.held) == 0 {
+	switch {
+	case in.obstacles.unseen != nil:
+		p.after, p.state.reason = unfitPoll, v1alpha1.ReasonObjectsUnreadable
+	case len(in.obstacles.held) == 0:
 		p.after, p.state.reason = unfitPoll, v1alpha1.ReasonObjectsUnfit
 	}
 	return p

@@ -30,16 +30,21 @@ type obstacles struct {
 	held []string
 	// unfit are those that upstream would do something else with than cellfed does.
 	unfit []unfit
+	// unseen is why the objects cannot be looked at. Nil means that they were.
+	unseen error
 }
 
 // unfit is an object and the first of what stands against it.
 type unfit struct{ name, why string }
 
-func (o obstacles) any() bool { return len(o.held) > 0 || len(o.unfit) > 0 }
+func (o obstacles) any() bool { return len(o.held) > 0 || len(o.unfit) > 0 || o.unseen != nil }
 
 // message says what keeps the type: what is held first.
 func (o obstacles) message() string {
-	if len(o.held) > 0 {
+	switch {
+	case o.unseen != nil:
+		return fmt.Sprintf("cellfed goes on: the objects cannot be looked at, and KubeFed is given no type that it might propagate otherwise: %v", o.unseen)
+	case len(o.held) > 0:
 		return o.heldMessage()
 	}
 	return o.unfitMessage()

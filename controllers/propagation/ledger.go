@@ -21,6 +21,9 @@ type Entry struct {
 	Outcome report.Outcome
 	// Gone says that the member was seen to hold nothing of the object any more, after it was deleted.
 	Gone bool
+	// Beyond says that the object cannot reach the topology, as it is now. What was found is remembered, because that may
+	// change, and not counted.
+	Beyond bool
 	// Settled is what was rendered last, and the version that the member's object had after it was written. An object
 	// that is still of that version is as good as it gets: something in the member changes what is written to it.
 	Settled string
@@ -117,6 +120,7 @@ func (l *Ledger) All(key engine.ObjectKey) map[string]Entry {
 func (l *Ledger) Set(key engine.Key, e Entry) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	e.Beyond = false
 	topologies := l.objects[key.ObjectKey]
 	if topologies == nil {
 		topologies = map[string]Entry{}
@@ -131,6 +135,22 @@ func (l *Ledger) Set(key engine.Key, e Entry) bool {
 	before.Failures, e.Failures = 0, 0
 	before.Outcome.Changed, e.Outcome.Changed = false, false
 	return !ok || before != e
+}
+
+// Beyond notes which of the topologies in which an object was found it cannot reach any more: they are another's, or gone.
+func (l *Ledger) Beyond(key engine.ObjectKey, topologies map[string]Entry) {
+	if len(topologies) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for topology := range topologies {
+		if e, ok := l.objects[key][topology]; ok && !e.Beyond {
+			l.tally.leave(engine.Key{ObjectKey: key, Topology: topology}, e)
+			e.Beyond = true
+			l.objects[key][topology] = e
+		}
+	}
 }
 
 // Drop forgets a topology, and reports whether there was something to forget.

@@ -86,13 +86,13 @@ func placementOf(key engine.Key, e Entry) placement {
 
 // enter counts an entry, and leave no longer does.
 func (t *tally) enter(key engine.Key, e Entry) {
-	if !e.Gone {
+	if !e.Gone && !e.Beyond {
 		t.placements[placementOf(key, e)]++
 	}
 }
 
 func (t *tally) leave(key engine.Key, e Entry) {
-	if !e.Gone {
+	if !e.Gone && !e.Beyond {
 		count(t.placements, placementOf(key, e), -1)
 	}
 }

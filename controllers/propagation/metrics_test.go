@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clocktesting "k8s.io/utils/clock/testing"
 
+	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/member"
@@ -120,6 +121,45 @@ cellfed_propagation_objects{state="failed",type="configmaps"} 1
 	l.ForgetType("configmaps")
 	l.Drop(inCell)
 	expect("nor does a type that stops", "")
+}
+
+// TestBeyond: what was found in a topology that the object cannot reach any more is not counted, until it can again.
+func TestBeyond(t *testing.T) {
+	s := newScene(t, typeConfigMaps, nil)
+	expect := func(why string, want map[placement]int) {
+		t.Helper()
+		got, _, _ := s.ledger.counts()
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(placement{})); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", why, diff)
+		}
+	}
+	inSync := map[placement]int{{typeName: s.run.Name, cluster: "hz", state: placementInSync}: 1}
+	none := map[placement]int{}
+	s.plan(t)
+	s.propagate(t)
+	expect("it is there", inSync)
+	s.topology.MemberLabels = map[string]string{v1alpha1.TenantLabel: "globex"}
+	s.plan(t)
+	s.plan(t)
+	expect("the cluster is another tenant's", none)
+	s.topology.MemberLabels = nil
+	s.plan(t)
+	s.propagate(t)
+	expect("it is the namespace's again", inSync)
+	s.topology.MemberLabels = map[string]string{v1alpha1.TenantLabel: "globex"}
+	s.plan(t)
+	s.ledger.Drop(s.key())
+	s.ledger.Forget(s.key().ObjectKey)
+	expect("what is not counted is not taken off when it is forgotten", none)
+}
+
+// TestUnpropagatedIsForgotten: of objects that are never propagated no changes pile up.
+func TestUnpropagatedIsForgotten(t *testing.T) {
+	s := newScene(t, typeNamespaces, func(o *federated.Object) { o.Name = "misnamed" })
+	s.changed(t)
+	if diff := cmp.Diff(0, len(s.ledger.tally.changes)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func TestDelivered(t *testing.T) {

@@ -46,6 +46,7 @@ func (p *Planner) Reconcile(ctx context.Context, key engine.ObjectKey) (reconcil
 	case o == nil && !known:
 		return reconcile.Result{RequeueAfter: cacheDelay}, nil
 	case !propagated(p.Host, run, key):
+		p.Ledger.Forget(key) // Its changes are noted like all others.
 		return reconcile.Result{}, nil
 	case o != nil && !slices.Contains(o.Finalizers, federated.Finalizer):
 		if o.Deleting {
@@ -99,6 +100,7 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 	found := p.Ledger.All(key)
 	for _, t := range topologies {
 		_, before := found[t.Name]
+		delete(found, t.Name)
 		if t.Blocked != "" {
 			p.block(run, key, o, t, placed[t.Name])
 			continue
@@ -108,6 +110,7 @@ func (p *Planner) fanOut(ctx context.Context, run *engine.Running, key engine.Ob
 			p.Queues.Propagate(t.Member, priority, engine.Key{ObjectKey: key, Topology: t.Name})
 		}
 	}
+	p.Ledger.Beyond(key, found)
 	if fresh {
 		p.Traces.Planned(key, o, since, began, queued)
 	}

@@ -66,7 +66,8 @@ func (t *Traces) Planned(key engine.ObjectKey, o *federated.Object, since, began
 	})
 }
 
-// begin notes that a generation is on its way, unless its status says that it is not.
+// begin notes that a generation is on its way, unless its status says that it is not, or a later one is: who has looked at
+// the object before that came ends nothing.
 func (t *Traces) begin(key engine.ObjectKey, o *federated.Object, since time.Time) bool {
 	if o.Status.ObservedGeneration == o.Generation {
 		return false
@@ -74,8 +75,8 @@ func (t *Traces) begin(key engine.ObjectKey, o *federated.Object, since time.Tim
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before, ok := t.open[key]
-	if ok && before.uid == o.UID && before.generation == o.Generation {
-		return true
+	if ok && before.uid == o.UID && before.generation >= o.Generation {
+		return before.generation == o.Generation
 	}
 	if ok {
 		t.finish(key, before, stateOvertaken)

@@ -228,6 +228,31 @@ func TestTraceOvertaken(t *testing.T) {
 	}
 }
 
+// TestTraceOfStraggler: who has looked at the object before a change came does not end what tells of that.
+func TestTraceOfStraggler(t *testing.T) {
+	s, _, spans := tracedScene(t)
+	s.changed(t)
+	s.during = func() {
+		s.change(func(*federated.Object) {})
+		s.changed(t)
+	}
+	s.propagate(t)
+	s.during = nil
+	s.propagate(t)
+	s.report(t)
+	var got []string
+	for _, span := range spans() {
+		if state := tracingtest.Attributes(span)[tracing.KeyState]; state != "" {
+			got = append(got, tracingtest.Attributes(span)[tracing.KeyGeneration]+" "+state)
+		}
+	}
+	first := s.object.Generation - 1
+	want := []string{fmt.Sprint(first, " ", stateOvertaken), fmt.Sprint(first+1, " ", placementInSync)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // TestTraceOfDeletion: a deletion is a generation, and ends when the object is let go.
 func TestTraceOfDeletion(t *testing.T) {
 	s, _, spans := tracedScene(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,8 +26,8 @@ func NewPlacements(i *Inventory, client dynamic.Interface) *Placements {
 	return &Placements{inventory: i, objects: placementcache.New(client)}
 }
 
-// Objects returns the federated objects of a namespace, of all types, reduced by placementcache.Strip. It fails if it
-// cannot read one of the types.
+// Objects returns the federated objects of a namespace, of all types, reduced by placementcache.Strip. The empty namespace
+// stands for all, and for what is in none. It fails if it cannot read one of the types.
 func (p *Placements) Objects(ctx context.Context, namespace string) ([]placementcache.Object, error) {
 	list := &fedv1b1.FederatedTypeConfigList{}
 	err := p.inventory.Reader.List(ctx, list, client.InNamespace(p.inventory.KubeFedNamespace), client.UnsafeDisableDeepCopy)
@@ -36,7 +37,7 @@ func (p *Placements) Objects(ctx context.Context, namespace string) ([]placement
 	var all []placementcache.Object
 	for n := range list.Items {
 		config := &list.Items[n]
-		if !config.GetFederatedNamespaced() {
+		if namespace != metav1.NamespaceAll && !config.GetFederatedNamespaced() {
 			continue
 		}
 		t, err := p.typeOf(ctx, config)

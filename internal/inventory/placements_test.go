@@ -24,7 +24,7 @@ func object(apiVersion, kind, namespace, name string) *unstructured.Unstructured
 	}}
 }
 
-// Every type is read in the version that is stored, and one that cannot be read is an error.
+// Every type is read in the version that is stored, what is in no namespace with that of all, and one that cannot be read is an error.
 func TestPlacements(t *testing.T) {
 	clusterScoped := config("clusterroles", "FederatedClusterRole", "ClusterRole")
 	clusterScoped.Spec.TargetType.Scope = apiextensionsv1.ClusterScoped
@@ -35,26 +35,32 @@ func TestPlacements(t *testing.T) {
 	f := inventorytest.New(t, config("configmaps", "FederatedConfigMap", "ConfigMap"), config("secrets", "FederatedSecret", "Secret"), stored, foreign, clusterScoped)
 
 	kinds := map[schema.GroupVersionResource]string{}
-	for _, r := range []string{"v1beta1/federatedconfigmaps", "v2beta1/federatedsecrets"} {
+	for _, r := range []string{"v1beta1/federatedconfigmaps", "v2beta1/federatedsecrets", "v1beta1/federatedclusterroles"} {
 		kinds[schema.GroupVersionResource{Group: "types.kubefed.io", Version: r[:7], Resource: r[8:]}] = "FederatedList"
 	}
 	kinds[schema.GroupVersionResource{Group: "example.com", Version: "v1", Resource: "federatedothers"}] = "FederatedOtherList"
 	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), kinds,
 		object("types.kubefed.io/v1beta1", "FederatedConfigMap", "acme", "a"), object("types.kubefed.io/v1beta1", "FederatedConfigMap", "other", "b"),
-		object("types.kubefed.io/v2beta1", "FederatedSecret", "acme", "c"), object("example.com/v1", "FederatedOther", "acme", "d"))
+		object("types.kubefed.io/v2beta1", "FederatedSecret", "acme", "c"), object("example.com/v1", "FederatedOther", "acme", "d"),
+		object("types.kubefed.io/v1beta1", "FederatedClusterRole", "", "e"))
 	p := inventory.NewPlacements(f.Inventory, client)
-	objects, err := p.Objects(t.Context(), "acme")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, o := range objects {
-		got = append(got, o.Type.Name+" "+o.Type.Kind+" "+o.GetName())
-	}
-	slices.Sort(got)
-	want := []string{"configmaps FederatedConfigMap a", "others.example.com FederatedOther d", "secrets FederatedSecret c"}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	for namespace, want := range map[string][]string{
+		"acme": {"configmaps FederatedConfigMap a", "others.example.com FederatedOther d", "secrets FederatedSecret c"},
+		"": {"clusterroles FederatedClusterRole e", "configmaps FederatedConfigMap a", "configmaps FederatedConfigMap b",
+			"others.example.com FederatedOther d", "secrets FederatedSecret c"},
+	} {
+		objects, err := p.Objects(t.Context(), namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range objects {
+			got = append(got, o.Type.Name+" "+o.Type.Kind+" "+o.GetName())
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("in %q: -want +got:\n%s", namespace, diff)
+		}
 	}
 
 	broken := errors.New("broken")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -133,7 +132,7 @@ func cellLabels(namespaceLabels map[string]string, cell *v1alpha1.Cell, own *fed
 		maps.Copy(labels, own.Labels)
 	}
 	for key, value := range cell.Labels {
-		if !reserved(key) {
+		if !topology.ReservedLabel(key) {
 			labels[key] = value
 		}
 	}
@@ -149,7 +148,7 @@ func cellLabels(namespaceLabels map[string]string, cell *v1alpha1.Cell, own *fed
 // carries reports whether labels are what they are to be already, as those of a cell that is at rest are.
 func carries(labels, cellLabels map[string]string, ours []topology.Label) bool {
 	for key, value := range cellLabels {
-		if got, ok := labels[key]; !reserved(key) && (!ok || got != value) {
+		if got, ok := labels[key]; !topology.ReservedLabel(key) && (!ok || got != value) {
 			return false
 		}
 	}
@@ -160,6 +159,3 @@ func carries(labels, cellLabels map[string]string, ours []topology.Label) bool {
 	}
 	return true
 }
-
-// reserved reports whether cellfed alone decides about the label of that key on what it generates.
-func reserved(key string) bool { return strings.HasPrefix(key, "cellfed.io/") }

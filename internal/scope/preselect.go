@@ -36,9 +36,8 @@ type Topology struct {
 //
 // A cell serves its own namespace, as long as its KubeFedCluster carries the namespace's tenant and workspace group, the
 // physical cluster, where it is known, opens to the namespace (OpensTo), and the target namespace is the cell's to have there
-// (Target). A physical cluster serves the namespaces whose tenant and
-// workspace group it carries, or all if it is shared. An absent label is the same as an empty one: nobody's clusters
-// serve nobody's namespaces.
+// (Target). A physical cluster serves the namespaces whose tenant and workspace group it carries, or all if it is shared. An
+// absent label is the same as an empty one: nobody's clusters serve nobody's namespaces.
 func Eligible(namespace string, namespaceLabels map[string]string, t Topology) bool {
 	if t.View != nil {
 		return namespace != "" && t.View.Namespace == namespace &&

@@ -2,6 +2,7 @@ package scope
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -21,6 +22,9 @@ type Target struct {
 	NamespaceLabels map[string]string
 	// Namesake is what the host has under the name.
 	Namesake Namesake
+	// Nearer is the host's Namespace that the name tells to be meant for rather than for the Cell's: the first of Nearer(...)
+	// that there is. Admission alone says: a Namespace that comes later must not cut off a cell that is served.
+	Nearer Namesake
 	// ClusterLabels are those of the physical cluster, if ClusterKnown. Of one that nobody has registered yet nobody can
 	// tell what it holds, and nothing is served on it.
 	ClusterLabels map[string]string
@@ -57,6 +61,9 @@ const (
 	// TargetOfAnotherOwner means that the host's Namespace of that name is another tenant's or workspace group's, whose
 	// objects go there where they are placed on the cluster itself.
 	TargetOfAnotherOwner TargetRefusal = "AnotherOwner"
+	// TargetNearerToAnother means that others use the cluster, and that the name tells that the namespace is meant for another
+	// owner's cells.
+	TargetNearerToAnother TargetRefusal = "NearerToAnother"
 	// TargetUnclear means that others use the cluster, and that the name does not tell that the namespace is meant for the
 	// Cell's. What the cluster holds of its own, nobody knows here.
 	TargetUnclear TargetRefusal = "Unclear"
@@ -76,10 +83,26 @@ func (t Target) Refusal() TargetRefusal {
 		return TargetOfNobody
 	case t.Namesake.Exists && !t.Namesake.ownedLike(t.NamespaceLabels):
 		return TargetOfAnotherOwner
-	case t.ClusterKnown && !strings.HasPrefix(t.Name, t.OwnPrefix()) && !ownCluster(t.ClusterLabels, t.NamespaceLabels):
+	case !t.ClusterKnown || ownCluster(t.ClusterLabels, t.NamespaceLabels):
+		return TargetAllowed
+	case !strings.HasPrefix(t.Name, t.OwnPrefix()):
 		return TargetUnclear
+	case t.Nearer.Exists && !t.Nearer.ownedLike(t.NamespaceLabels):
+		return TargetNearerToAnother
 	}
 	return TargetAllowed
+}
+
+// Nearer yields the names of the Namespaces whose cells a target namespace would be taken to be meant for, rather than for those
+// of the Namespace given, the longest first: on a cluster that others use, a target namespace tells by its beginning whose it is.
+func Nearer(target, namespace string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for end := strings.LastIndexByte(target, '-'); end > len(namespace); end = strings.LastIndexByte(target[:end], '-') {
+			if !yield(target[:end]) {
+				return
+			}
+		}
+	}
 }
 
 // OwnPrefix begins the names by which a namespace tells, on a cluster that others use, that it is meant for the Cell's.
@@ -97,6 +120,8 @@ func (r TargetRefusal) Because(cluster string) string {
 		return "what belongs to nobody is in it"
 	case TargetOfAnotherOwner:
 		return "it is the name of a Namespace of another tenant or workspace group, whose objects go there"
+	case TargetNearerToAnother:
+		return "it begins with the name of a Namespace of another tenant or workspace group, whose cells have such namespaces"
 	case TargetUnclear:
 		return fmt.Sprintf("cluster %q is not the tenant's alone, and the namespace may be somebody's there", cluster)
 	}

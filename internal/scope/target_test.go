@@ -1,8 +1,11 @@
 package scope
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 )
@@ -46,6 +49,9 @@ func TestTargetRefusal(t *testing.T) {
 		"TenantsNamespace":     {"the owner is the same", known(on("payments", acme), acme), TargetAllowed},
 		"TenantsOnShared":      {"on a shared cluster the name has to tell, too", known(on("payments", shared), acme), TargetUnclear},
 		"OwnNamesake":          {"its own Namespace is not another's, whatever a cache says", known(on("acme-prod", shared), owned("evil", "prod")), TargetAllowed},
+		"Nearer":               {"the name tells that it is meant for another owner's", with(on("acme-prod-a-b", shared), func(g *Target) { g.Nearer = NamesakeOf(owned("evil", "prod")) }), TargetNearerToAnother},
+		"NearerOwn":            {"the owner is the same", with(on("acme-prod-a-b", shared), func(g *Target) { g.Nearer = NamesakeOf(acme) }), TargetAllowed},
+		"NearerOnOwn":          {"on the tenant's own cluster no other has cells", with(on("acme-prod-a-b", acme), func(g *Target) { g.Nearer = NamesakeOf(owned("evil", "prod")) }), TargetAllowed},
 		"System":               {"the cluster's own, on the tenant's too", on("kube-system", acme), TargetOfSystem},
 		"SystemOwn":            {"a Cell in such a namespace has it neither", with(on("kube-system", acme), func(g *Target) { g.Namespace = "kube-system" }), TargetOfSystem},
 		"SystemPrefixed":       {"a name that begins with a namespace's may be the cluster's own", with(on("kube-system", acme), func(g *Target) { g.Namespace = "kube" }), TargetOfSystem},
@@ -66,6 +72,26 @@ func TestTargetRefusal(t *testing.T) {
 			message := tc.target.RefusedMessage(got, "hz-a")
 			if got.Because("hz-a") == "" || !strings.Contains(message, got.Because("hz-a")) || !strings.Contains(message, "\""+tc.target.Name+"\"") || strings.Contains(message, "evil") {
 				t.Errorf("%s: it says %q", tc.reason, message)
+			}
+		})
+	}
+}
+
+func TestNearer(t *testing.T) {
+	for target, tc := range map[string]struct {
+		reason string
+		want   []string
+	}{
+		"team":         {"its own name is nobody's nearer", nil},
+		"team-a":       {"nothing is between", nil},
+		"team-a-x":     {"a Namespace team-a is nearer", []string{"team-a"}},
+		"team-a-x-y-z": {"the longest comes first", []string{"team-a-x-y", "team-a-x", "team-a"}},
+		"teams-a-x":    {"a name that only begins the same may be somebody's, too", []string{"teams-a", "teams"}},
+		"a-b":          {"what is shorter is not nearer", nil},
+	} {
+		t.Run(target, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, slices.Collect(Nearer(target, "team"))); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -42,6 +42,12 @@ func StandsForCell(labels map[string]string) bool {
 	return labels[v1alpha1.TopologyTypeLabel] != "" || labels[v1alpha1.GeneratedLabel] != ""
 }
 
+// ReservedLabel reports whether a label is not the Cell's to give to its KubeFedCluster: cellfed's own, and those by which
+// Argo CD tells what it applied, which would take the KubeFedCluster for a leftover of the Cell's application and prune it.
+func ReservedLabel(key string) bool {
+	return strings.HasPrefix(key, "cellfed.io/") || strings.HasPrefix(key, "argocd.argoproj.io/") || key == "app.kubernetes.io/instance"
+}
+
 func cellToCluster(namespace, name string) string {
 	cluster, foreign := strings.CutPrefix(name, foreignPrefix)
 	if !foreign {

@@ -28,6 +28,8 @@ type CellFacts struct {
 	// Target is the host Namespace of the name that the Cell's target namespace has, where that is not the Cell's own
 	// namespace. Nil means that there is none.
 	Target *Owner
+	// Nearer is the first of the Namespaces that scope.Nearer names for the target namespace. Nil means that there is none.
+	Nearer *Owner
 	// Placed names the federated objects that are placed on the cell. It is needed where spec.clusterName changes.
 	Placed []string
 }
@@ -101,6 +103,9 @@ func cellTarget(cell *v1alpha1.Cell, facts CellFacts) field.ErrorList {
 	}
 	if facts.Target != nil {
 		target.Namesake = scope.NamesakeOf(facts.Target.Labels)
+	}
+	if facts.Nearer != nil {
+		target.Nearer = scope.NamesakeOf(facts.Nearer.Labels)
 	}
 	target.Namesake.KubeFed = facts.KubeFedNamespace != "" && target.Name == facts.KubeFedNamespace
 	if facts.Cluster != nil {

@@ -132,6 +132,11 @@ func TestCell(t *testing.T) {
 			reason: "what another tenant places on the cluster goes there", cell: newCell("acme", "a", "hz", "victim"), facts: facts(target(tenant("victim", "prod"))),
 			want: said{Errors: []string{`spec.targetNamespace: Invalid value: "victim": it is the name of a Namespace of another tenant or workspace group, whose objects go there: name a namespace of the Cell's own`}},
 		},
+		"NearerNamespace": {
+			reason: "another owner's cells have such namespaces on a cluster that both use", cell: newCell("acme", "a", "hz", "acme-pay-x"),
+			facts: facts(on(labeled(v1alpha1.SharedLabel, "true")), func(f *CellFacts) { f.Nearer = &Owner{Labels: tenant("victim", "prod")} }),
+			want:  said{Errors: []string{`spec.targetNamespace: Invalid value: "acme-pay-x": it begins with the name of a Namespace of another tenant or workspace group, whose cells have such namespaces: name a namespace of the Cell's own`}},
+		},
 		"DefaultNamespace": {
 			reason: "it is there in every cluster, and nobody's", cell: newCell("acme", "a", "hz", "default"), facts: facts(target(nil)),
 			want: said{Errors: []string{`spec.targetNamespace: Invalid value: "default": what belongs to nobody is in it: name a namespace of the Cell's own`}},

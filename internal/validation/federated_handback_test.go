@@ -32,7 +32,7 @@ func TestHandBack(t *testing.T) {
 		"Ignored":    {reason: "neither propagator goes by these", spec: `{` + placed + `, template: {metadata: {finalizers: [x], annotations: {other.com/a: b}}}}`, labels: ownedBy("other", "one")},
 		"Owner":      {reason: "KubeFed writes it, and garbage collectors obey", spec: `{` + placed + `, template: {metadata: {ownerReferences: [{uid: x}]}}}`, want: []string{"spec.template.metadata.ownerReferences FieldValueInvalid"}},
 		"Override":   {reason: "KubeFed would write to another namespace", spec: `{` + placed + `, overrides: [{topologyName: rz00a, topologyOverrides: [{path: /metadata/namespace, value: kube-system}]}]}`, want: []string{"spec.overrides[0].topologyOverrides[0].path FieldValueInvalid /metadata/namespace"}},
-		"Unusable":   {reason: "nobody can tell what is there", spec: `{` + placed + `, template: x}`, want: []string{"spec.template FieldValueInvalid x"}},
+		"Unusable":   {reason: "nobody can tell what is there", spec: `{` + placed + `, template: x}`, want: []string{"spec.template FieldValueInvalid string"}},
 		"NoSpec":     {reason: "a spec is an object", spec: `x`, want: []string{"spec FieldValueInvalid x"}},
 
 		"Mask":         {reason: "it holds nothing", spec: `{` + placed + `, placementMask: {topologies: [{name: rz00a}, {name: rz01a}]}}`},

@@ -20,9 +20,10 @@ func (c *checker) template() {
 		c.unusable = true
 		value, isThere := c.spec["template"]
 		if _, isObject := value.(map[string]any); isObject || !isThere {
-			a, value = in("spec", "retainReplicas"), c.spec["retainReplicas"]
+			c.invalid(in("spec", "retainReplicas"), c.spec["retainReplicas"], "%s", err)
+			return
 		}
-		c.invalid(a, value, "%s", err)
+		c.invalid(a, jsonType(value), "%s", err)
 		return
 	}
 	c.templateKind(a)
@@ -33,8 +34,25 @@ func (c *checker) template() {
 	}
 	if _, err := render.Render(c.bare(), scope.Topology{}, c.target(), nil); err != nil {
 		c.unusable = true
-		c.invalid(a, c.spec["template"], "%s", because(err, federated.ErrTemplate))
+		c.invalid(a, jsonType(c.spec["template"]), "%s", because(err, federated.ErrTemplate))
 	}
+}
+
+// jsonType names what a template is in JSON. An error shows that in its place: a template may hold a Secret's data.
+func jsonType(value any) string {
+	switch value.(type) {
+	case nil:
+		return "null"
+	case map[string]any:
+		return "object"
+	case []any:
+		return "array"
+	case string:
+		return "string"
+	case bool:
+		return "boolean"
+	}
+	return "number"
 }
 
 // bare returns the object without its overrides and without the labels of the template that a rule refuses by itself.

@@ -62,9 +62,23 @@ func (h *handlers) cellFacts(ctx context.Context, cell *v1alpha1.Cell) (validati
 	}
 	if target := cell.TargetNamespace(); target != cell.Namespace {
 		// Most target namespaces are no host Namespaces: that there is none is not worth a request.
-		facts.Target, err = ownerOf(h.Inventory.CachedNamespace(ctx, target))
+		if facts.Target, err = ownerOf(h.Inventory.CachedNamespace(ctx, target)); err != nil {
+			return facts, err
+		}
+		facts.Nearer, err = h.nearer(ctx, target, cell.Namespace)
 	}
 	return facts, err
+}
+
+// nearer returns the owner of the Namespace whose cells a target namespace is meant for by its name, rather than for those of
+// the one given. Nil means that there is none.
+func (h *handlers) nearer(ctx context.Context, target, namespace string) (*validation.Owner, error) {
+	for name := range scope.Nearer(target, namespace) {
+		if owner, err := ownerOf(h.Inventory.CachedNamespace(ctx, name)); owner != nil || err != nil {
+			return owner, err
+		}
+	}
+	return nil, nil
 }
 
 // rivals returns the Cells that claim what a Cell claims. Those that the cluster is not open to, or that must not have the

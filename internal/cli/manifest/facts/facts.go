@@ -200,6 +200,12 @@ func (k *Known) ForCell(cell *v1alpha1.Cell) validation.CellFacts {
 		if labels, known := k.Owner(target); known {
 			f.Target = &validation.Owner{Labels: labels}
 		}
+		for name := range scope.Nearer(target, cell.Namespace) {
+			if labels, known := k.Owner(name); known {
+				f.Nearer = &validation.Owner{Labels: labels}
+				break
+			}
+		}
 	}
 	return f
 }
