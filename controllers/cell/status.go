@@ -202,7 +202,7 @@ func judgeNamespace(f *facts) verdict {
 	switch {
 	case kind == "":
 		return no(v1alpha1.ReasonNamespacesNotFederated,
-			"Namespaces are not federated: enable them with kubefedctl enable namespaces, in namespace %q", f.settings.kubeFedNamespace)
+			"Namespaces are not federated: enable them with kubectl cells enable namespaces, or kubefedctl enable namespaces, in namespace %q", f.settings.kubeFedNamespace)
 	case !f.federation.read:
 		if last := find(f.cell.Status.Conditions, v1alpha1.ConditionNamespaceFederated); last != nil {
 			// What was known holds until something else is: a restart is no news.
