@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/cellfed/cellfed/internal/cli/await"
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/waiting"
@@ -156,7 +157,7 @@ func (o *Options) do(ctx context.Context, c client.WithWatch, act Act, s *Situat
 }
 
 // wait waits for a step. The lists are of all that it looks at: nothing else makes it look again.
-func (o *Options) wait(ctx context.Context, what, namespace string, look waiting.Look, lists ...client.ObjectList) error {
+func (o *Options) wait(ctx context.Context, what, namespace string, look await.Look, lists ...client.ObjectList) error {
 	waiter := waiting.Flags{Wait: true, Timeout: o.Timeout}
 	var watched []kube.Watched
 	for _, list := range lists {

@@ -3,14 +3,13 @@ package waiting
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cellfed/cellfed/internal/cli/await"
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
-	"github.com/cellfed/cellfed/internal/cli/printing"
 )
 
 // Flags are --wait and --timeout.
@@ -33,36 +32,19 @@ func (f *Flags) Validate() error {
 	return nil
 }
 
-// Look tells whether what is waited for is so, and else how things stand, in a few words.
-type Look func(ctx context.Context) (done bool, state string, err error)
-
 // For looks now and whenever something of what is watched may have changed, until it is so or time is up: then the error
 // says how things stood last.
-func (f *Flags) For(ctx context.Context, k *kube.Kube, what string, watched []kube.Watched, look Look) error {
-	waiting, cancel := context.WithTimeout(ctx, f.Timeout)
-	defer cancel()
-	progress := printing.NewProgress(k.ErrOut)
-	defer progress.End()
-	so, last := false, "nothing is known yet"
-	err := k.Follow(waiting, watched, func(ctx context.Context) (bool, error) {
+func (f *Flags) For(ctx context.Context, k *kube.Kube, what string, watched []kube.Watched, look await.Look) error {
+	last := "nothing is known yet"
+	done, _, err := await.Until(ctx, k, f.Timeout, watched, func(ctx context.Context) (bool, string, error) {
 		done, state, err := look(ctx)
-		if err != nil {
-			return false, err
-		}
-		if so = done; !done {
+		if err == nil && !done {
 			last = state
-			progress.Tell("Waiting for " + what + ": " + state)
 		}
-		return done, nil
+		return done, "Waiting for " + what + ": " + state, err
 	})
-	switch {
-	case so:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil && !errors.Is(err, context.DeadlineExceeded):
+	if err != nil || done {
 		return err
-	default:
-		return exit.NotSof("waited %s for %s: %s", f.Timeout, what, last)
 	}
+	return exit.NotSof("waited %s for %s: %s", f.Timeout, what, last)
 }
