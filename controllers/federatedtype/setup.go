@@ -22,6 +22,7 @@ import (
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/certs"
 	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
@@ -40,14 +41,6 @@ const (
 
 var crdListGVK = apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinitionList")
 
-// CABundle is what the webhook's clients are to trust. internal/certs has one.
-type CABundle interface {
-	// Bundle returns the certificates in PEM, as they are now.
-	Bundle() []byte
-	// Changes returns a channel that gets an event after each change.
-	Changes() <-chan event.GenericEvent
-}
-
 // Options are what the controller needs beside a manager.
 type Options struct {
 	// Namespace is the namespace that upstream KubeFed runs in, which holds the FTCs.
@@ -57,7 +50,7 @@ type Options struct {
 	Webhook apiextensionsv1.WebhookClientConfig
 
 	// CA is what they are to trust.
-	CA CABundle
+	CA certs.CABundle
 
 	// Remove takes v2beta1 and the conversion from every CRD instead of adding them. No webhook is needed then.
 	Remove bool

@@ -15,6 +15,7 @@ import (
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/certs"
 	"github.com/cellfed/cellfed/internal/federatedcrd"
 	"github.com/cellfed/cellfed/internal/storagemigration"
 )
@@ -254,6 +255,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // noBundle stands for the CA bundle of a webhook that nobody is told of.
-type noBundle struct{ CABundle }
+type noBundle struct{ certs.CABundle }
 
 func (noBundle) Bundle() []byte { return nil }
