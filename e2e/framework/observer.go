@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -41,11 +43,23 @@ type waiter struct {
 	done    chan struct{}
 }
 
-// Observe watches the objects of a kind in all namespaces of the cluster, their metadata alone. The caller closes it.
+// Observe watches the objects of a kind in all namespaces of the cluster, their metadata alone. A watch that the API server
+// closes, as a busy one does, goes on where it was. The caller closes the Observer.
 func (c *Cluster) Observe(ctx context.Context, gvk schema.GroupVersionKind) (*Observer, error) {
-	list := &metav1.PartialObjectMetadataList{}
-	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	w, err := c.Client.Watch(ctx, list, client.HasLabels{RevisionLabel})
+	newList := func() *metav1.PartialObjectMetadataList {
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		return list
+	}
+	now := newList()
+	if err := c.Client.List(ctx, now, client.Limit(1)); err != nil {
+		return nil, fmt.Errorf("list %s in %s: %w", gvk.Kind, c.Name, err)
+	}
+	w, err := toolswatch.NewRetryWatcherWithContext(ctx, now.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return c.Client.Watch(ctx, newList(), client.HasLabels{RevisionLabel}, &client.ListOptions{Raw: &options})
+		},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("watch %s in %s: %w", gvk.Kind, c.Name, err)
 	}

@@ -17,7 +17,7 @@ import (
 
 // defaultFlood is how many cells the tenant floods the host with. Upstream opens a set of watches for each cell that is
 // ready, whoever's it is: more are a matter of memory, and of CELLFED_TENANTS_CELLS.
-const defaultFlood = 200
+const defaultFlood = 1000
 
 const mebibyte = 1 << 20
 
