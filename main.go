@@ -87,7 +87,7 @@ func run(ctx context.Context, config *rest.Config, opts options.Options) error {
 	if err := setupControllers(mgr, opts, certificates, pool, tracer); err != nil {
 		return err
 	}
-	if err := setupHealth(mgr, server); err != nil {
+	if err := setupHealth(mgr, server, certificates); err != nil {
 		return err
 	}
 	return mgr.Start(ctx)

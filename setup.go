@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -201,7 +202,11 @@ func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options, 
 	// Of what only the leader's controllers watch, the other replicas are asked too.
 	namespaces := &metav1.PartialObjectMetadata{}
 	namespaces.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	for _, object := range []client.Object{namespaces, &v1alpha1.FederatedTypePolicy{}} {
+	asked := []client.Object{
+		namespaces, &v1alpha1.FederatedTypePolicy{},
+		&admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{},
+	}
+	for _, object := range asked {
 		if _, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("set up the webhooks: %w", err)
 		}
@@ -300,8 +305,9 @@ func webhookClientConfig(opts options.Options) (apiextensionsv1.WebhookClientCon
 	}}, nil
 }
 
-// setupHealth makes the manager ready once it serves webhooks and the façade, and its caches hold what there is.
-func setupHealth(mgr ctrl.Manager, server *facade.Server) error {
+// setupHealth makes the manager ready once it serves webhooks and the façade, its caches hold what there is, and API servers
+// are told to trust it.
+func setupHealth(mgr ctrl.Manager, server *facade.Server, certificates certs.Source) error {
 	return errors.Join(
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()),
@@ -314,5 +320,6 @@ func setupHealth(mgr ctrl.Manager, server *facade.Server) error {
 			}
 			return nil
 		}),
+		mgr.AddReadyzCheck("admission", admission.Trusted(mgr.GetCache(), certificates)),
 	)
 }

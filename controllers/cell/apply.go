@@ -64,7 +64,7 @@ func (r *Reconciler) patchCell(ctx context.Context, cell *v1alpha1.Cell, change 
 	if !change(cell, v1alpha1.CellFinalizer) {
 		return nil
 	}
-	return r.client.Patch(ctx, cell, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	return r.client.Patch(ctx, cell, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}), client.FieldOwner(v1alpha1.FieldManager))
 }
 
 // applyTokens makes a token if one is needed, and marks those that were replaced.
