@@ -34,6 +34,9 @@ done
 echo "verifying that the chart installs what config/ does"
 go test ./hack/chart -skip TestServer || fail=1
 
+echo "verifying that alerts and dashboards are of metrics that there are"
+go test -C hack/dashboards ./... || fail=1
+
 echo "verifying shell scripts"
 for f in hack/*.sh .ci/run; do bash -n "$f" || fail=1; done
 

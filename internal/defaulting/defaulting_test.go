@@ -203,8 +203,8 @@ func TestMaskDefaultOf(t *testing.T) {
 		"Absent":  {reason: "The manager's own default holds.", want: defaulting.MaskKeep},
 		"All":     {reason: "The namespace decides.", annotations: map[string]string{"cellfed.io/default-placement-mask": "all"}, want: defaulting.MaskAll},
 		"None":    {reason: "The namespace decides.", annotations: map[string]string{"cellfed.io/default-placement-mask": "none"}, want: defaulting.MaskNone},
-		"Unknown": {reason: "What nobody knows decides nothing, and is told.", annotations: map[string]string{"cellfed.io/default-placement-mask": "None"}, want: defaulting.MaskKeep, warns: true},
-		"Empty":   {reason: "Nor does nothing.", annotations: map[string]string{"cellfed.io/default-placement-mask": ""}, want: defaulting.MaskKeep, warns: true},
+		"Unknown": {reason: "What nobody knows releases nothing, and is told.", annotations: map[string]string{"cellfed.io/default-placement-mask": "keeep"}, want: defaulting.MaskNone, warns: true},
+		"Empty":   {reason: "Nor does what says nothing.", annotations: map[string]string{"cellfed.io/default-placement-mask": ""}, want: defaulting.MaskNone, warns: true},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

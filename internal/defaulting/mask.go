@@ -26,8 +26,8 @@ const (
 // MaskDefaults are the values that a MaskDefault can have.
 func MaskDefaults() []MaskDefault { return []MaskDefault{MaskAll, MaskKeep, MaskNone} }
 
-// MaskDefaultOf returns what the annotation of a Namespace says, or what holds otherwise where it says nothing. What is not
-// a MaskDefault says nothing, and gives a warning.
+// MaskDefaultOf returns what the annotation of a Namespace says, or what holds otherwise where there is none. Where it says what is
+// no MaskDefault, somebody meant to hold something back: MaskNone holds, with a warning, because it is what releases nothing.
 func MaskDefaultOf(annotations map[string]string, otherwise MaskDefault) (mask MaskDefault, warning string) {
 	value, ok := annotations[v1alpha1.DefaultPlacementMaskAnnotation]
 	switch mask = MaskDefault(value); {
@@ -36,8 +36,8 @@ func MaskDefaultOf(annotations map[string]string, otherwise MaskDefault) (mask M
 	case slices.Contains(MaskDefaults(), mask):
 		return mask, ""
 	}
-	return otherwise, fmt.Sprintf("the annotation %s of the Namespace is %q, which is none of all, keep and none: %s holds",
-		v1alpha1.DefaultPlacementMaskAnnotation, value, otherwise)
+	return MaskNone, fmt.Sprintf("the annotation %s of the Namespace is %q, which is none of all, keep and none: none holds until it is corrected, so that nothing is released unseen",
+		v1alpha1.DefaultPlacementMaskAnnotation, value)
 }
 
 const (

@@ -19,10 +19,12 @@ import (
 )
 
 const (
-	// maxWarnings and maxWarning are how many warnings an answer has, and how long each is: an API server shortens what
-	// goes beyond.
+	// maxWarnings is how many warnings an answer has.
 	maxWarnings = 10
-	maxWarning  = 256
+	// maxText is how much text they have together. An API server passes on 4096 characters, of all webhooks together, and
+	// shortens each warning to 256 where there is more (k8s.io/apiserver, the filter for warnings); the end is where the way out is.
+	maxText    = 3072
+	maxWarning = 256
 	// ellipsis ends what is shortened.
 	ellipsis = "..."
 )
@@ -66,8 +68,17 @@ func warnings(all []string) []string {
 		all = all[:maxWarnings]
 	}
 	var short []string
+	length := 0
 	for _, text := range all {
-		short = append(short, shorten(text))
+		// A warning is a header: it has one line.
+		text = strings.Join(strings.Fields(text), " ")
+		length += len(text)
+		short = append(short, text)
+	}
+	if length > maxText {
+		for i := range short {
+			short[i] = shorten(short[i])
+		}
 	}
 	if rest > 0 {
 		short = append(short, fmt.Sprintf("and %d more", rest))
@@ -75,9 +86,8 @@ func warnings(all []string) []string {
 	return short
 }
 
-// shorten cuts between characters. A warning is a header: it has one line.
+// shorten cuts between characters.
 func shorten(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
 	if len(text) <= maxWarning {
 		return text
 	}

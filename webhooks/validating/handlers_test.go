@@ -2,6 +2,7 @@ package validating
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -286,8 +287,17 @@ func TestWarnings(t *testing.T) {
 	if got := shorten(strings.Repeat("x", 256)); len(got) != 256 || strings.HasSuffix(got, ".") {
 		t.Errorf("a warning that fits became %q", got)
 	}
-	if got := shorten("two\nlines\r\n"); got != "two lines" {
+	if got := warnings([]string{"two\nlines\r\n"}); !slices.Equal(got, []string{"two lines"}) {
 		t.Errorf("two lines became %q", got)
+	}
+	long := strings.Repeat("x", 1000) + " way out"
+	if got := warnings([]string{long, long}); !slices.Equal(got, []string{long, long}) {
+		t.Errorf("two long warnings lose their ends: %q", got)
+	}
+	for _, got := range warnings([]string{long, long, long, long}) {
+		if len(got) != 256 {
+			t.Errorf("of more than an API server passes on, a warning has %d bytes", len(got))
+		}
 	}
 }
 
