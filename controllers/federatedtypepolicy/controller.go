@@ -71,6 +71,8 @@ type Reconciler struct {
 
 	mu      sync.Mutex
 	started map[string]bool
+	// looks are what is remembered of the types that wait to be handed back.
+	looks map[string]*memory
 }
 
 // Reconcile does what is next for a type until there is something to wait for.

@@ -16,9 +16,11 @@ const (
 	// upstreamPoll is how often it is looked whether upstream KubeFed runs, while that matters.
 	upstreamPoll = 5 * time.Second
 	// heldPoll is how often it is looked whether something is still held that keeps a type from being handed back, and
-	// unfitPoll the same for objects that are unfit, which people correct.
-	heldPoll  = 5 * time.Second
-	unfitPoll = 15 * time.Second
+	// unfitPoll the same for objects that are unfit, which people correct, at first. obstaclePoll is how often at last, where that
+	// has not changed for long.
+	heldPoll     = 5 * time.Second
+	unfitPoll    = 15 * time.Second
+	obstaclePoll = time.Minute
 	// servedPoll is how often it is looked whether v1beta1 is served again.
 	servedPoll = time.Second
 	// idlePoll is the same for a type that is upstream's and is meant to be.
@@ -38,6 +40,8 @@ type input struct {
 	gone bool
 	// obstacles are what keeps the type from being handed back. They are looked at when it is about to be.
 	obstacles obstacles
+	// unchanged is for how long the looks at the objects have found the same obstacles.
+	unchanged time.Duration
 	// unserved says why upstream could not read what it must, "" if it can. It is looked at when the type is about to be
 	// handed back.
 	unserved string

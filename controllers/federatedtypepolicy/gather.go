@@ -64,6 +64,7 @@ func (r *Reconciler) gather(ctx context.Context, name string) (input, error) {
 	var err error
 	if in.policy == nil || in.config == nil {
 		r.quiet.forget(name)
+		r.forgetLooks(name)
 		if in.config != nil && marked(in.config) {
 			in.unserved, err = r.unserved(ctx, in.config)
 		}
@@ -73,16 +74,18 @@ func (r *Reconciler) gather(ctx context.Context, name string) (input, error) {
 		return input{}, err
 	}
 	if decide(in).handsBack() {
-		// Who cannot look does not know that nothing stands against it: cellfed keeps the type, and propagates it.
-		if in.obstacles, err = findObstacles(ctx, r.live, in.config, in.policy); err != nil {
-			in.obstacles = obstacles{unseen: err}
-		}
 		if in.unserved, err = r.unserved(ctx, in.config); err != nil {
 			in.unserved = fmt.Sprintf("whether v1beta1 is served cannot be told: %v", err)
+		}
+		in.obstacles, in.unchanged = r.lookAt(ctx, in, false)
+		if decide(in).step == stepEnable {
+			in.obstacles, in.unchanged = r.lookAt(ctx, in, true)
 		}
 		if err := ctx.Err(); err != nil {
 			return input{}, err
 		}
+	} else {
+		r.forgetLooks(name)
 	}
 	if !in.owns() {
 		in.gone, in.young = r.upstream(ctx, in.config)

@@ -78,6 +78,8 @@ func (in input) goOn() plan {
 	case len(in.obstacles.held) == 0:
 		p.after, p.state.reason = unfitPoll, v1alpha1.ReasonObjectsUnfit
 	}
+	// Each look reads every object: there are the fewer of them the longer nothing comes of it.
+	p.after = min(max(p.after, in.unchanged/4), obstaclePoll)
 	return p
 }
 

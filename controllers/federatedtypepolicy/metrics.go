@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
@@ -61,7 +62,8 @@ func (c *policyCollector) Collect(samples chan<- prometheus.Metric) {
 	}
 	policies := &v1alpha1.FederatedTypePolicyList{}
 	if err := c.client.List(context.Background(), policies, client.InNamespace(c.namespace), client.UnsafeDisableDeepCopy); err != nil {
-		samples <- prometheus.NewInvalidMetric(policiesDesc, err)
+		// An invalid sample would take every other metric of the manager with it.
+		log.Log.WithName(name).Error(err, "Left out the metric of the policies: they cannot be listed")
 		return
 	}
 	for i := range policies.Items {

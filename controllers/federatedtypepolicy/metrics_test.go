@@ -1,13 +1,18 @@
 package federatedtypepolicy
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 )
@@ -45,6 +50,15 @@ cellfed_federatedtypepolicy_types{propagating="Unknown",propagator="",reason="",
 `
 	if err := testutil.CollectAndCompare(collector, strings.NewReader(want)); err != nil {
 		t.Error(err)
+	}
+	// What cannot be listed is left out: a sample that is an error has all others of the manager answered with a 500.
+	broken := interceptor.NewClient(reader, interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+		return errors.New("broken")
+	}})
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&policyCollector{client: broken, namespace: "kubefed", elected: elected})
+	if families, err := registry.Gather(); err != nil || len(families) != 0 {
+		t.Errorf("of policies that cannot be listed: %v, %v", families, err)
 	}
 	// A manager takes over from an earlier one in the same process.
 	for range 2 {

@@ -1,22 +1,17 @@
 package federatedtypepolicy
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	fedv1b1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
-	"github.com/cellfed/cellfed/internal/federated"
 	"github.com/cellfed/cellfed/internal/render"
 	"github.com/cellfed/cellfed/internal/validation"
 )
@@ -36,6 +31,11 @@ type obstacles struct {
 
 // unfit is an object and the first of what stands against it.
 type unfit struct{ name, why string }
+
+// sameAs reports whether two looks found the same. Why nothing could be seen does not matter.
+func (o obstacles) sameAs(other obstacles) bool {
+	return (o.unseen == nil) == (other.unseen == nil) && slices.Equal(o.held, other.held) && slices.Equal(o.unfit, other.unfit)
+}
 
 func (o obstacles) any() bool { return len(o.held) > 0 || len(o.unfit) > 0 || o.unseen != nil }
 
@@ -87,70 +87,13 @@ func firstOf[T any](all []T, most int) ([]T, string) {
 }
 
 // Unfit returns an ErrUnfit that names the objects of a type that was handed over, if there are any, which upstream KubeFed
-// must not be given as they are stored. policy is nil where there is none.
+// must not be given as they are stored, besides those that are held. policy is nil where there is none.
 func Unfit(ctx context.Context, reader client.Reader, config *fedv1b1.FederatedTypeConfig, policy *v1alpha1.FederatedTypePolicy) error {
-	found, err := findObstacles(ctx, reader, config, policy)
+	found, err := (&memory{}).pass(ctx, reader, config, policy, passThorough)
 	if err != nil || len(found.unfit) == 0 {
 		return err
 	}
 	return fmt.Errorf("%w: %s", ErrUnfit, found.unfitObjects())
-}
-
-// findObstacles looks at every object of a type that was handed over, as it is stored. An object that is held is not looked at
-// further: its mask alone makes it unfit.
-func findObstacles(ctx context.Context, reader client.Reader, config *fedv1b1.FederatedTypeConfig, policy *v1alpha1.FederatedTypePolicy) (obstacles, error) {
-	var found obstacles
-	around := surroundings{reader: reader, kubeFedNamespace: config.Namespace, t: typeOf(config, policy)}
-	err := eachObject(ctx, reader, config, func(u *unstructured.Unstructured) error {
-		o, err := federated.Decode(u)
-		if err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(o.Namespace+"/"+o.Name, "/")
-		if o.HoldsBack() {
-			found.held = append(found.held, name)
-			return nil
-		}
-		facts, err := around.facts(ctx, o.Namespace)
-		if err != nil {
-			return err
-		}
-		if errs := validation.HandBack(u, facts); len(errs) > 0 {
-			found.unfit = append(found.unfit, unfit{name: name, why: errs[0].Error()})
-		}
-		return nil
-	})
-	slices.Sort(found.held)
-	slices.SortFunc(found.unfit, func(a, b unfit) int { return cmp.Compare(a.name, b.name) })
-	return found, err
-}
-
-// eachObject calls visit for every object of a type, in v2beta1 or, where that is not served, in v1beta1. A kind that there is
-// not has none.
-func eachObject(ctx context.Context, reader client.Reader, config *fedv1b1.FederatedTypeConfig, visit func(*unstructured.Unstructured) error) error {
-	fed := config.Spec.FederatedType
-	for _, version := range []string{federated.V2Beta1, federated.V1Beta1} {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(schema.GroupVersionKind{Group: fed.Group, Version: version, Kind: fed.Kind + "List"})
-		for {
-			err := reader.List(ctx, list, client.Limit(pageSize), client.Continue(list.GetContinue()))
-			if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("listing every %s to see whether KubeFed can be given it: %w", fed.Kind, err)
-			}
-			for i := range list.Items {
-				if err := visit(&list.Items[i]); err != nil {
-					return err
-				}
-			}
-			if list.GetContinue() == "" {
-				return nil
-			}
-		}
-	}
-	return nil
 }
 
 // typeOf returns what the rules must know of a type that was handed over.

@@ -97,7 +97,7 @@ func TestObstacles(t *testing.T) {
 					reader = withoutV2Beta1(w.inner)
 				}
 				policy := &v1alpha1.FederatedTypePolicy{Spec: v1alpha1.FederatedTypePolicySpec{PropagatingAnnotations: []string{"example.com/*"}}}
-				found, err := findObstacles(w.ctx, reader, w.config(), policy)
+				found, err := (&memory{}).look(w.ctx, reader, w.config(), policy)
 				w.must(err)
 				if diff := cmp.Diff(tc.held, found.held); diff != "" {
 					t.Errorf("%s: held: -want +got:\n%s", tc.reason, diff)

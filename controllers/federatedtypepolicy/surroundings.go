@@ -3,6 +3,7 @@ package federatedtypepolicy
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,26 +34,40 @@ type surroundings struct {
 	generated map[string][]fedv1b1.KubeFedCluster
 	cells     map[string][]v1alpha1.Cell
 
+	// known is what was around the objects of each namespace before. What is the same is told by the same address.
+	known map[string]*validation.Facts
 	// last is what was told of the namespace lastOf: objects come ordered by namespace.
 	last   *validation.Facts
 	lastOf string
 }
 
 // facts returns what is around the objects of a namespace. The empty one is that of cluster-scoped objects, which are nobody's.
-func (s *surroundings) facts(ctx context.Context, namespace string) (validation.Facts, error) {
+func (s *surroundings) facts(ctx context.Context, namespace string) (*validation.Facts, error) {
 	if s.last != nil && s.lastOf == namespace {
-		return *s.last, nil
+		return s.last, nil
 	}
 	if err := s.load(ctx); err != nil {
-		return validation.Facts{}, err
+		return nil, err
 	}
 	labels, known := s.owners[namespace]
 	clusters := append(s.physical[:len(s.physical):len(s.physical)], s.generated[namespace]...)
-	s.lastOf, s.last = namespace, &validation.Facts{
+	now := &validation.Facts{
 		Type: s.t, NamespaceLabels: labels, NamespaceKnown: known || namespace == "",
 		Topologies: inventory.Judge(labels, clusters, s.cells[namespace], s.namesakes), TopologiesKnown: true,
 	}
-	return *s.last, nil
+	if before := s.known[namespace]; before != nil && sameFacts(*before, *now) {
+		now = before
+	} else {
+		s.known[namespace] = now
+	}
+	s.lastOf, s.last = namespace, now
+	return now, nil
+}
+
+// sameFacts compares all but the type.
+func sameFacts(a, b validation.Facts) bool {
+	a.Type, b.Type = nil, nil
+	return reflect.DeepEqual(a, b)
 }
 
 func (s *surroundings) load(ctx context.Context) error {

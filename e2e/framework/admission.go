@@ -53,7 +53,8 @@ func AdmissionConfigurations(url string, policy admissionregistrationv1.FailureP
 				return nil, fmt.Errorf("read the webhook %v of %s %s: no path: %w", fields["name"], object.GetKind(), object.GetName(), err)
 			}
 			fields["clientConfig"] = map[string]any{"url": strings.TrimSuffix(url, "/") + path}
-			if policy != "" {
+			// What is lax by design stays so.
+			if policy != "" && fields["failurePolicy"] != string(admissionregistrationv1.Ignore) {
 				fields["failurePolicy"] = string(policy)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -80,6 +81,10 @@ func foreignCells(*propagation) []try {
 		{"shared cluster, target that is the Namespace of the other tenant's cells", at(commonMember, globexProd), denied},
 		{"shared cluster, target of an own cell", at(commonMember, "acme-prod-c1"), denied},
 		{"shared cluster, target that is to be the other tenant's Namespace", squatted, denied},
+		{"shared cluster, own cell of whose target an administrator makes a Namespace without an owner", overtaken(nil), denied},
+		{"shared cluster, own cell of whose target an administrator makes the other tenant's Namespace", overtaken(map[string]string{
+			cellfedv1alpha1.TenantLabel: "globex", cellfedv1alpha1.WorkspaceGroupLabel: "prod",
+		}), denied},
 		{"shared cluster, target kube-system", at(commonMember, "kube-system"), refused(bySchema)},
 		{"shared cluster, target kube-public", at(commonMember, "kube-public"), refused(bySchema)},
 		{"shared cluster, target kube-federation-system", at(commonMember, framework.KubeFedNamespace), refused(bySchema)},
@@ -139,7 +144,35 @@ func squatted(r *run1) answer {
 	if err == nil {
 		return made
 	}
-	return answer{code: http.StatusForbidden, message: err.Error(), layer: layerOf(http.StatusForbidden, "", err.Error())}
+	return answerOf(err)
+}
+
+// overtaken has a cell on the shared member that is served, and an administrator create a Namespace of its target's name, which would
+// stop it.
+func overtaken(labels map[string]string) func(*run1) answer {
+	return func(r *run1) answer {
+		made := r.world.host.create(r.ctx, asUnstructured(newCell(acmeProd, r.name, commonMember, "acme-prod-"+r.name)))
+		if !made.succeeded() {
+			return made
+		}
+		if err := r.world.cellReady(r.ctx, client.ObjectKey{Namespace: acmeProd, Name: r.name}); err != nil {
+			return r.failed(err)
+		}
+		if err := r.world.env.Host.CreateNamespace(r.ctx, "acme-prod-"+r.name, labels); err != nil {
+			return answerOf(err)
+		}
+		return made
+	}
+}
+
+// answerOf is what the API server said to somebody else.
+func answerOf(err error) answer {
+	said, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return answer{code: http.StatusInternalServerError, message: err.Error(), layer: byServer}
+	}
+	status := said.ErrStatus
+	return answer{code: int(status.Code), reason: string(status.Reason), message: status.Message, layer: layerOf(int(status.Code), string(status.Reason), status.Message)}
 }
 
 func named(namespace, name string) func(*run1) answer {

@@ -134,6 +134,41 @@ func TestTypeOf(t *testing.T) {
 	}
 }
 
+// A type that cellfed has and is to give back says so, and no other does.
+func TestTypeOfHandingBack(t *testing.T) {
+	const cellfed, kubeFed = v1alpha1.PropagatorCellfed, v1alpha1.PropagatorKubeFed
+	for name, tc := range map[string]struct {
+		reason      string
+		wanted, has v1alpha1.Propagator
+		deleted     bool
+		want        [2]bool
+	}{
+		"Stays":   {"it is wanted as it is", cellfed, cellfed, false, [2]bool{false, false}},
+		"Back":    {"the policy says so", kubeFed, cellfed, false, [2]bool{true, false}},
+		"Unsaid":  {"so does one that says nothing", "", cellfed, false, [2]bool{true, false}},
+		"Deleted": {"and one that is being deleted", cellfed, cellfed, true, [2]bool{true, true}},
+		"Nobodys": {"between the two the type is judged as KubeFed's", kubeFed, "", false, [2]bool{false, false}},
+		"Given":   {"it is KubeFed's", kubeFed, kubeFed, false, [2]bool{false, false}},
+		"Begun":   {"it is not cellfed's yet", cellfed, kubeFed, true, [2]bool{false, true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := policy("configmaps", tc.has)
+			p.Spec.Propagator = tc.wanted
+			if tc.deleted {
+				p.DeletionTimestamp, p.Finalizers = new(metav1.Now()), []string{v1alpha1.HandoverFinalizer}
+			}
+			f := inventorytest.New(t, config("configmaps", "FederatedConfigMap", "ConfigMap"), p)
+			got, err := f.TypeOf(t.Context(), configMaps)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, [2]bool{got.HandingBack, got.PolicyDeleted}); diff != "" {
+				t.Errorf("%s: HandingBack and PolicyDeleted: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 // A type is read once for each state of its two objects, and never stays as it was.
 func TestTypeOfFollows(t *testing.T) {
 	c, p := config("configmaps", "FederatedConfigMap", "ConfigMap"), policy("configmaps", v1alpha1.PropagatorCellfed)

@@ -27,6 +27,10 @@ type Type struct {
 	// Propagator is who writes the type to the members now: what the policy's status says, else KubeFed. During a
 	// hand-over, when nobody does, it is KubeFed too: what KubeFed cannot do must not be begun then.
 	Propagator v1alpha1.Propagator
+	// HandingBack says that Propagator is Cellfed and is to be KubeFed: what KubeFed cannot do holds that up.
+	HandingBack bool
+	// PolicyDeleted says that the FederatedTypePolicy is being deleted, which nobody can take back.
+	PolicyDeleted bool
 	// Policy is how the type is propagated. It is never nil; of what the FederatedTypePolicy says it holds what can be
 	// used.
 	Policy *render.Policy
@@ -47,16 +51,45 @@ type version struct {
 // TypeOf returns the federated type of a resource, given without its version, or nil if no FederatedTypeConfig names it.
 // Where several do, the first by name counts.
 func (i *Inventory) TypeOf(ctx context.Context, federated schema.GroupResource) (*Type, error) {
+	configs, err := i.configsOf(ctx, federated)
+	if err != nil || len(configs) == 0 {
+		return nil, err
+	}
+	config := slices.MinFunc(configs, func(a, b fedv1b1.FederatedTypeConfig) int { return cmp.Compare(a.Name, b.Name) })
+	return i.typeOf(ctx, &config)
+}
+
+// Rival returns another FederatedTypeConfig's type, of the federated resource that config names, which cellfed propagates. It is
+// nil if there is none.
+func (i *Inventory) Rival(ctx context.Context, config *fedv1b1.FederatedTypeConfig) (*Type, error) {
+	configs, err := i.configsOf(ctx, federatedResource(config))
+	if err != nil {
+		return nil, err
+	}
+	for n := range configs {
+		if configs[n].Name == config.Name {
+			continue
+		}
+		if t, err := i.typeOf(ctx, &configs[n]); err != nil || t.Propagator == v1alpha1.PropagatorCellfed {
+			return t, err
+		}
+	}
+	return nil, nil
+}
+
+// configsOf returns the FederatedTypeConfigs of a federated resource. They are the cache's.
+func (i *Inventory) configsOf(ctx context.Context, federated schema.GroupResource) ([]fedv1b1.FederatedTypeConfig, error) {
 	list := &fedv1b1.FederatedTypeConfigList{}
 	err := i.Reader.List(ctx, list, client.InNamespace(i.KubeFedNamespace),
 		client.MatchingFields{configResource: federated.String()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
 		return nil, fmt.Errorf("list FederatedTypeConfigs of %s: %w", federated, err)
 	}
-	if len(list.Items) == 0 {
-		return nil, nil
-	}
-	config := slices.MinFunc(list.Items, func(a, b fedv1b1.FederatedTypeConfig) int { return cmp.Compare(a.Name, b.Name) })
+	return list.Items, nil
+}
+
+// typeOf makes a type once for as long as nothing that it is made of changes.
+func (i *Inventory) typeOf(ctx context.Context, config *fedv1b1.FederatedTypeConfig) (*Type, error) {
 	policy, err := i.Policy(ctx, config.Name)
 	if err != nil {
 		return nil, err
@@ -70,7 +103,7 @@ func (i *Inventory) TypeOf(ctx context.Context, federated schema.GroupResource) 
 			return known.t, nil
 		}
 	}
-	current.t = newType(&config, policy)
+	current.t = newType(config, policy)
 	i.types.Store(config.Name, &current)
 	return current.t, nil
 }
@@ -97,5 +130,8 @@ func newType(config *fedv1b1.FederatedTypeConfig, policy *v1alpha1.FederatedType
 	if policy.Status.Propagator != "" {
 		t.Propagator = policy.Status.Propagator
 	}
+	t.PolicyDeleted = !policy.DeletionTimestamp.IsZero()
+	t.HandingBack = t.Propagator == v1alpha1.PropagatorCellfed &&
+		(t.PolicyDeleted || policy.WantedPropagator() == v1alpha1.PropagatorKubeFed)
 	return t
 }

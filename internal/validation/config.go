@@ -54,6 +54,13 @@ func Config(config, old *fedv1b1.FederatedTypeConfig, policy *v1alpha1.Federated
 	return r
 }
 
+// ConfigBesideRival says why a FederatedTypeConfig must not be created whose federated type cellfed propagates by another
+// FederatedTypeConfig, rival: upstream would propagate the same objects beside it.
+func ConfigBesideRival(config *fedv1b1.FederatedTypeConfig, rival string) Result {
+	return Result{Errors: field.ErrorList{field.Invalid(field.NewPath("spec", "federatedType"), describe(&config.Spec.FederatedType),
+		fmt.Sprintf("cellfed propagates it by the FederatedTypeConfig %q, and KubeFed would write the same objects: use that one, or name another federated type", rival))}}
+}
+
 // ConfigDeletion says why a FederatedTypeConfig must not be deleted.
 func ConfigDeletion(config *fedv1b1.FederatedTypeConfig, policy *v1alpha1.FederatedTypePolicy) Result {
 	if policy == nil || policy.Status.Propagator != v1alpha1.PropagatorCellfed && !handedOver(config, policy) {

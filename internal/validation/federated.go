@@ -32,6 +32,10 @@ func Federated(object, old *unstructured.Unstructured, facts Facts) Result {
 		before, _ = readFederated(old, facts)
 	}
 	now.check(before)
+	var more []violation
+	if now.delaysHandBack(before) {
+		more = delays(object, old, facts, now.violations)
+	}
 	if before != nil && len(now.violations) > 0 {
 		before.check(nil)
 		now.forgive(before.violations)
@@ -39,6 +43,7 @@ func Federated(object, old *unstructured.Unstructured, facts Facts) Result {
 	if before != nil {
 		now.retyped(before)
 	}
+	now.violations = append(now.violations, more...)
 	return now.result()
 }
 
@@ -66,8 +71,8 @@ type checker struct {
 	typ topology.Type
 	// unusable says that nothing can be made of the template.
 	unusable bool
-	// handingBack says that the object is stored, and judged for a KubeFed that does not have its type yet.
-	handingBack bool
+	// handingBack says that the object is judged for a KubeFed that does not have its type yet; admitting, that it is not stored yet.
+	handingBack, admitting bool
 
 	violations []violation
 	warnings   []string
@@ -226,6 +231,8 @@ func (c *checker) propagates(p v1alpha1.Propagator) bool {
 // kubeFed is how errors name KubeFed where it propagates the object, or would.
 func (c *checker) kubeFed() string {
 	switch {
+	case c.admitting:
+		return "KubeFed"
 	case c.handingBack:
 		return "KubeFed, which the type is to be handed back to,"
 	case c.facts.Type == nil:
@@ -236,7 +243,12 @@ func (c *checker) kubeFed() string {
 
 // orCellfed is the way out that is left where KubeFed cannot do what is asked.
 func (c *checker) orCellfed() string {
-	if c.handingBack {
+	switch {
+	case c.admitting && c.facts.Type.PolicyDeleted:
+		return fmt.Sprintf("or wait until the FederatedTypePolicy %q, which is being deleted, is gone, and hand the type over to cellfed again", c.facts.Type.Name)
+	case c.admitting:
+		return fmt.Sprintf("or set spec.propagator of the FederatedTypePolicy %q to Cellfed", c.facts.Type.Name)
+	case c.handingBack:
 		return "or leave the type to cellfed"
 	}
 	return "or hand the type over to cellfed (a FederatedTypePolicy)"

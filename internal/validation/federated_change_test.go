@@ -36,6 +36,12 @@ func TestFederatedChange(t *testing.T) {
 			spec: `{placement: {topologies: [{name: a}, {name: a}, {name: a}]}}`,
 			want: []string{"spec.placement.topologies[2].name FieldValueDuplicate a"},
 		},
+		"BrokenOtherwise": {
+			reason: "a template that is wrong does not excuse one that is wrong for another reason",
+			old:    `{template: {metadata: {labels: x}}}`,
+			spec:   `{template: {metadata: {labels: {a: 1}}}}`,
+			want:   []string{"spec.template FieldValueInvalid object"},
+		},
 		"AnotherValue": {
 			reason: "a refused path with another value is another thing",
 			old:    one(`{path: /metadata, value: {namespace: acme-prod, name: pay}}`),

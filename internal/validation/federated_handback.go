@@ -21,23 +21,13 @@ func HandBack(object *unstructured.Unstructured, facts Facts) field.ErrorList {
 	if object.GetDeletionTimestamp() != nil {
 		return nil
 	}
-	if facts.Type != nil {
-		object = &unstructured.Unstructured{Object: withoutIgnored(object.Object, facts.Type)}
-		t := *facts.Type
-		t.Propagator = v1alpha1.PropagatorKubeFed
-		facts.Type = &t
-	}
-	c, err := readFederated(object, facts)
+	c, err := readFederated(unignored(object, facts.Type), facts.forKubeFed())
 	if err != nil {
 		return field.ErrorList{field.Invalid(field.NewPath("apiVersion"), object.GetAPIVersion(), err.Error())}
 	}
 	c.handingBack = true
-	c.federatedName()
-	c.topologyType()
-	c.placement()
+	c.fitness(nil)
 	c.handedBackMask()
-	c.template()
-	c.overrides(nil)
 	return c.result().Errors
 }
 
@@ -55,6 +45,14 @@ func (c *checker) handedBackMask() {
 	if because(c.o.Invalid, federated.ErrPlacement) == nil {
 		c.obeyed(a, c.holding(nil))
 	}
+}
+
+// unignored returns an object without what neither propagator goes by, as far as the type is known.
+func unignored(object *unstructured.Unstructured, t *Type) *unstructured.Unstructured {
+	if t == nil {
+		return object
+	}
+	return &unstructured.Unstructured{Object: withoutIgnored(object.Object, t)}
 }
 
 // withoutIgnored returns an object without what neither propagator goes by. It shares the rest.

@@ -27,6 +27,7 @@ func (c *checker) mask(before *checker) {
 		return
 	}
 	a = a.child(c.list)
+	sound := len(c.violations)
 	c.listed(a, c.o.Mask.Clusters)
 	selects, err := c.o.Placement.Matcher()
 	if err != nil || because(c.o.Invalid, federated.ErrPlacement) != nil {
@@ -38,12 +39,16 @@ func (c *checker) mask(before *checker) {
 	for _, t := range c.facts.Topologies {
 		labels[t.Name] = t.Labels
 	}
+	misnamed := len(c.violations) > sound
 	for i, cluster := range c.o.Mask.Clusters {
 		item := a.item(i, cluster).child("name")
 		switch {
 		case selects(cluster, labels[cluster]), holding[cluster]:
 		case c.o.Placement.Clusters != nil:
 			c.invalid(item, c.name(cluster), "is not in spec.placement.%s, so there is nothing to release: correct the name, place it there, or take it out of the mask", c.list)
+		case c.o.Placement.Selector == nil && misnamed: // Those errors come first.
+		case c.o.Placement.Selector == nil:
+			c.invalid(item, c.name(cluster), "nothing is placed, so there is nothing to release: place it in spec.placement.%s, or take it out of the mask", c.list)
 		case c.facts.TopologiesKnown:
 			c.warn(item, "%q is not selected by spec.placement.%s now, so there is nothing to release", c.name(cluster), c.selector)
 		}

@@ -42,6 +42,7 @@ func (c *checker) overrides(before *checker) {
 		operations := entry.child(c.overrideList)
 		c.operations(operations, item[c.overrideList])
 		if len(c.violations) == sound {
+			c.unplaced(entry.child(c.overrideName), cluster)
 			trial.run(operations, cluster)
 		}
 	}
@@ -50,6 +51,17 @@ func (c *checker) overrides(before *checker) {
 	}
 	if trial.skipped > 0 {
 		c.warn(a, "%d entries were not tried on the template: the object is too large for that", trial.skipped)
+	}
+}
+
+// unplaced tells of overrides for what there is not: a name that was mistyped leaves another without its overrides. Those
+// for what is there may wait until the object is placed in it, and what is placed is told of where it is.
+func (c *checker) unplaced(a at, cluster string) {
+	if !c.facts.TopologiesKnown || slices.Contains(c.o.Placement.Clusters, cluster) {
+		return
+	}
+	if _, there := c.byName()[cluster]; !there {
+		c.warn(a, "there is no %s %q that the object could be placed in, so its overrides change nothing: correct the name, or leave them for when it comes", c.thing, c.name(cluster))
 	}
 }
 

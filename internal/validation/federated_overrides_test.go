@@ -19,6 +19,7 @@ func TestFederatedOverrides(t *testing.T) {
 	runRules(t, map[string]ruleCase{
 		"Good":          {reason: "what people write", spec: one(`{path: /spec/replicas, value: 2}, {op: add, path: /metadata/labels/x~1y, value: z}, {op: remove, path: /spec/list/0}`), facts: ofTenant(upstream)},
 		"NotPlaced":     {reason: "overrides may wait for their topology", spec: `{placement: {topologies: []}, overrides: [{topologyName: hz-a}]}`, facts: ofTenant(upstream)},
+		"Mistyped":      {reason: "another one is left without its overrides", spec: `{topologyType: cell, placement: {topologies: [{name: rz00a}]}, overrides: [{topologyName: rz0a}]}`, facts: ofTenant(pushes), warnings: []string{"spec.overrides[0].topologyName"}},
 		"EntryTwice":    {reason: "upstream refuses it", spec: `{overrides: [{topologyName: a}, {topologyName: a}]}`, want: []string{"spec.overrides[1].topologyName FieldValueDuplicate a"}},
 		"EntryTwiceV1":  {reason: "in the words of v1beta1", version: v1, spec: `{overrides: [{clusterName: a}, {clusterName: a}]}`, want: []string{"spec.overrides[1].clusterName FieldValueDuplicate a"}},
 		"EntryNoName":   {reason: "they are nobody's", version: v1, spec: `{overrides: [{clusterOverrides: []}]}`, want: []string{"spec.overrides[0].clusterName FieldValueRequired"}},
@@ -40,7 +41,7 @@ func TestFederatedOverrides(t *testing.T) {
 		"Metadata":      {reason: "upstream lets a namespace pass in it", spec: one(`{path: /metadata, value: {namespace: kube-system}}`), want: []string{at + "[0].path FieldValueInvalid /metadata"}},
 		"Whole":         {reason: "and in this", spec: one(`{path: "", value: {kind: ClusterRole}}`), want: []string{at + "[0].path FieldValueInvalid"}},
 		"APIVersion":    {reason: "another group's kind", spec: one(`{path: /apiVersion, value: rbac.authorization.k8s.io/v1}`), facts: ofTenant(upstream), want: []string{at + "[0].value FieldValueInvalid rbac.authorization.k8s.io/v1"}},
-		"APIVersionOld": {reason: "what upstream's users do for Ingresses", spec: one(`{path: /apiVersion, value: extensions/v1beta1}`), facts: ofNobody(upstream), warnings: []string{at + "[0].value"}},
+		"APIVersionOld": {reason: "what upstream's users do for Ingresses", spec: one(`{path: /apiVersion, value: extensions/v1beta1}`), facts: ofNobody(upstream), warnings: []string{at + "[0].value", "spec.overrides[0].topologyName"}},
 		"APIVersionNo":  {reason: "cellfed applies in the type's version", spec: one(`{path: /apiVersion, value: apps/v1beta1}`), facts: ofNobody(pushes), want: []string{at + "[0].value FieldValueInvalid apps/v1beta1"}},
 		"ForgedLabel":   {reason: "another cell's", spec: one(`{op: add, path: /metadata/labels/cellfed.io~1cell, value: x}`), want: []string{at + "[0].path FieldValueInvalid /metadata/labels/cellfed.io~1cell"}},
 		"ForgedLabels":  {reason: "another cell's, among others", spec: one(`{path: /metadata/labels, value: {kubefed.io/managed: "false", cellfed.io/cell: x, a: b}}`), want: []string{at + "[0].value[cellfed.io/cell] FieldValueInvalid x", at + "[0].value[kubefed.io/managed] FieldValueInvalid false"}},

@@ -65,6 +65,9 @@ func (c *checker) placement() {
 	p := c.o.Placement
 	c.listed(a.child(c.list), p.Clusters)
 	if err := because(c.o.Invalid, federated.ErrPlacement); err != nil {
+		if content, ok := value.(map[string]any); ok && c.noList(a.child(c.list), content[c.list]) {
+			return
+		}
 		if _, isString := c.spec["topologyType"].(string); isString || c.spec["topologyType"] == nil {
 			c.invalid(a, value, "%s", err)
 		}
@@ -78,6 +81,28 @@ func (c *checker) placement() {
 		return
 	}
 	c.reachSelected(a.child(c.selector))
+}
+
+// noList reports whether a list of names is not one.
+func (c *checker) noList(a at, value any) bool {
+	if value == nil {
+		return false
+	}
+	list, isList := value.([]any)
+	if !isList {
+		c.invalid(a, value, "must be a list, each entry with the name of a %s", c.thing)
+		return true
+	}
+	wrong := len(c.violations)
+	for i, entry := range list {
+		item, isObject := entry.(map[string]any)
+		_, isString := item["name"].(string)
+		if isObject && (isString || item["name"] == nil) {
+			continue
+		}
+		c.invalid(a.item(i, full(entry)), entry, "must be an object with the name of a %s", c.thing)
+	}
+	return len(c.violations) > wrong
 }
 
 // placementFields looks for fields under another name than theirs, and into the selector.
@@ -165,6 +190,8 @@ func (c *checker) reach(a at) {
 			member, there := all[t.Member]
 			if there && member.View == nil && !scope.OpensTo(member.Labels, owner) {
 				c.invalid(item, c.name(cluster), "stands on the cluster %q, which %s: name a cell on a cluster of this tenant, or on a shared one", t.Member, c.foreign("is", owner))
+			} else if refusal := t.Target(owner).Refusal(); refusal != scope.TargetAllowed {
+				c.warn(item, "nothing is placed in this cell, which is not served: it may not have namespace %q: %s", t.View.TargetNamespace, refusal.Because(t.Member))
 			}
 		}
 	}

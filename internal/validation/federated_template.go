@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
@@ -23,7 +24,7 @@ func (c *checker) template() {
 			c.invalid(in("spec", "retainReplicas"), c.spec["retainReplicas"], "%s", err)
 			return
 		}
-		c.invalid(a, jsonType(value), "%s", err)
+		c.add(a, field.Invalid(a.path, jsonType(value), err.Error()), err.Error())
 		return
 	}
 	c.templateKind(a)
@@ -34,7 +35,8 @@ func (c *checker) template() {
 	}
 	if _, err := render.Render(c.bare(), scope.Topology{}, c.target(), nil); err != nil {
 		c.unusable = true
-		c.invalid(a, jsonType(c.spec["template"]), "%s", because(err, federated.ErrTemplate))
+		why := because(err, federated.ErrTemplate).Error()
+		c.add(a, field.Invalid(a.path, jsonType(c.spec["template"]), why), why)
 	}
 }
 

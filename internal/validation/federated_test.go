@@ -61,7 +61,8 @@ func TestFederatedNames(t *testing.T) {
 		"OtherWord":     {reason: "v1beta1 does not know topologies", version: v1, spec: `{placement: {topologies: [{name: a}]}}`, want: []string{"spec.placement.topologies FieldValueInvalid"}},
 		"OtherWordV2":   {reason: "nor v2beta1 clusters", spec: `{placement: {clusters: []}}`, want: []string{"spec.placement.clusters FieldValueInvalid"}},
 		"NoSpec":        {reason: "a spec is an object", spec: `[]`, want: []string{"spec FieldValueInvalid"}},
-		"ListIsNone":    {reason: "a list is a list", spec: `{placement: {topologies: x}}`, want: []string{"spec.placement FieldValueInvalid"}},
+		"ListIsNone":    {reason: "a list is a list", spec: `{placement: {topologies: x}}`, want: []string{"spec.placement.topologies FieldValueInvalid x"}},
+		"EntryIsNone":   {reason: "an entry is an object with a name", version: v1, spec: `{placement: {clusters: [a]}}`, want: []string{"spec.placement.clusters[0] FieldValueInvalid a"}},
 		"MaskIsNone":    {reason: "a mask that cannot be read", spec: `{placementMask: {clusters: []}}`, want: []string{"spec.placementMask FieldValueInvalid"}},
 	})
 }
@@ -120,6 +121,7 @@ func TestFederatedMask(t *testing.T) {
 		"Everything":      {reason: "a mask may name all, under KubeFed, too", spec: `{` + placed + `, placementMask: {topologies: [{name: rz01a}, {name: rz00a}]}}`, facts: ofTenant(upstream)},
 		"Mistyped":        {reason: "a mistyped mask is an outage", spec: `{` + placed + `, placementMask: {topologies: [{name: rz0a}]}}`, facts: ofTenant(pushes), want: []string{"spec.placementMask.topologies[0].name FieldValueInvalid rz0a"}},
 		"MistypedV1":      {reason: "in the words of v1beta1", version: v1, spec: `{placement: {clusters: [{name: hz-a}]}, placementMask: {clusters: [{name: hz-b}]}}`, want: []string{"spec.placementMask.clusters[0].name FieldValueInvalid hz-b"}},
+		"Unplaced":        {reason: "nothing could ever add it", spec: `{topologyType: cell, placementMask: {topologies: [{name: rz00a}]}}`, facts: ofTenant(pushes), want: []string{"spec.placementMask.topologies[0].name FieldValueInvalid rz00a"}},
 		"Selected":        {reason: "what the selector selects", spec: `{topologyType: cell, placement: {topologySelector: {matchLabels: {city: hangzhou}}}, placementMask: {topologies: [{name: rz00a}]}}`, facts: ofTenant(pushes)},
 		"NotYetSelected":  {reason: "the selector could still add it", spec: `{topologyType: cell, placement: {topologySelector: {matchLabels: {city: hangzhou}}}, placementMask: {topologies: [{name: rz09a}]}}`, facts: ofTenant(pushes), warnings: []string{"spec.placementMask.topologies[0].name"}},
 		"StillHolds":      {reason: "the mask releases what is to be removed", spec: `{topologyType: cell, placement: {topologies: []}, placementMask: {topologies: [{name: rz00a}]}}` + "\n---\n" + `{topologies: [{name: rz00a, status: Held}]}`, facts: ofTenant(pushes)},

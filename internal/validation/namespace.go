@@ -111,14 +111,14 @@ func foreignCells(namespace Metadata, old *Metadata, claimants []HostedCell) fie
 		return nil
 	}
 	slices.Sort(names)
-	path, value := field.NewPath("metadata", "name"), namespace.Name
+	path, value, way := field.NewPath("metadata", "name"), namespace.Name, "use another name, or give the Namespace their owner's labels as it is created"
 	if old != nil {
 		key := changedLabel(namespace.Labels, old.Labels, v1alpha1.TenantLabel, v1alpha1.WorkspaceGroupLabel)
-		path, value = labelPath(key), namespace.Labels[key]
+		path, value, way = labelPath(key), namespace.Labels[key], "use another name"
 	}
 	return field.ErrorList{field.Invalid(path, value, fmt.Sprintf(
-		"Cells of another tenant or workspace group have the namespace %q in their clusters, as their spec.targetNamespace says: delete them (%s), or use another name",
-		namespace.Name, few(names)))}
+		"Cells of another tenant or workspace group have the namespace %q in their clusters, as their spec.targetNamespace says: delete them (%s), or %s",
+		namespace.Name, few(names), way))}
 }
 
 // ownerChange says which objects could not reach what they are on any more.

@@ -2,6 +2,7 @@ package validation
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,12 +148,16 @@ func TestNamespace(t *testing.T) {
 func TestNamespaceCreated(t *testing.T) {
 	foreign := []HostedCell{claimant("evil", "x", "evil", tenant("evil", "")), claimant("own", "x", "acme", tenant("acme", ""))}
 	want := said{Errors: []string{`metadata.name: Invalid value: "acme": Cells of another tenant or workspace group have the namespace "acme" in their clusters, ` +
-		`as their spec.targetNamespace says: delete them (evil/x), or use another name`}}
+		`as their spec.targetNamespace says: delete them (evil/x), or use another name, or give the Namespace their owner's labels as it is created`}}
 	if diff := cmp.Diff(want, sayOf(Namespace(Metadata{Name: "acme", Labels: tenant("acme", "prod")}, nil, NamespaceFacts{Claimants: foreign}))); diff != "" {
 		t.Errorf("what the namespace places on clusters would meet another tenant's: -want +got:\n%s", diff)
 	}
 	if diff := cmp.Diff(said{}, sayOf(Namespace(Metadata{Name: "acme", Labels: tenant("acme", "prod")}, nil, NamespaceFacts{Claimants: foreign[1:]}))); diff != "" {
 		t.Errorf("a tenant's cell may be in what becomes the tenant's Namespace: -want +got:\n%s", diff)
+	}
+	want.Errors[0] = strings.ReplaceAll(strings.ReplaceAll(want.Errors[0], `"acme"`, `"own-x"`), "(evil/x)", "(own/x)")
+	if diff := cmp.Diff(want, sayOf(Namespace(Metadata{Name: "own-x"}, nil, NamespaceFacts{Claimants: foreign[1:]}))); diff != "" {
+		t.Errorf("a Namespace of nobody's would stop the cell as well: -want +got:\n%s", diff)
 	}
 }
 

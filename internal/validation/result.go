@@ -31,6 +31,10 @@ type Type struct {
 	Namespaced bool
 	// Propagator is who writes the type to members now.
 	Propagator v1alpha1.Propagator
+	// HandingBack says of a type that cellfed propagates that it is to be given to KubeFed: a write must not bring what holds that up.
+	HandingBack bool
+	// PolicyDeleted says that the FederatedTypePolicy is being deleted, which nobody can take back.
+	PolicyDeleted bool
 	// Annotations is the type's policy, which tells the annotations that are propagated. A nil one propagates none.
 	Annotations *render.Policy
 }

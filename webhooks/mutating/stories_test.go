@@ -110,7 +110,7 @@ func testCells(f *fixture) {
 	f.must(f.client.Status().Patch(f.Context(), cell, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"kubeFedClusterName":"a"}}`))))
 	f.wantAsked("a Cell", "/validate-cell CREATE rz00a")
 	f.must(f.client.Delete(f.Context(), cell))
-	f.wantAsked("its deletion", "/validate-cell DELETE rz00a")
+	f.wantAsked("its deletion")
 }
 
 func testKubeFedClusters(f *fixture) {
@@ -163,11 +163,20 @@ func testConfigs(f *fixture) {
 func testNamespaces(f *fixture) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "changing"}}
 	f.must(f.client.Create(f.Context(), namespace))
+	f.wantAsked("a creation of nobody's", "/validate-unowned-namespace CREATE changing")
+	f.must(f.client.Create(f.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kube-own"}}))
+	f.wantAsked("a name that no cell may have")
 	f.patch(namespace, `{"metadata":{"labels":{"a":"b"},"annotations":{"a":"b"}}}`)
 	f.wantAsked("other labels")
 	owned := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "owned", Labels: map[string]string{v1alpha1.TenantLabel: "acme"}}}
 	f.must(f.client.Create(f.Context(), owned))
 	f.wantAsked("a creation with an owner", "/validate-namespace CREATE owned")
+	held := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "held", Annotations: map[string]string{v1alpha1.DefaultPlacementMaskAnnotation: "none"}}}
+	f.must(f.client.Create(f.Context(), held))
+	f.wantAsked("a creation with a default of the mask", "/validate-namespace CREATE held")
+	generated := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "generated-"}}
+	f.must(f.client.Create(f.Context(), generated))
+	f.wantAsked("a name that the API server makes", "/validate-unowned-namespace CREATE "+generated.Name)
 	const asked = "/validate-namespace UPDATE changing"
 	for _, patch := range []string{
 		`{"metadata":{"labels":{"cellfed.io/tenant":"acme"}}}`,
@@ -217,6 +226,8 @@ func testDown(f *fixture) {
 	f.must(f.client.Status().Patch(f.Context(), thing, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"a":"b"}}`))))
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme-prod"}}
 	f.patch(namespace, `{"metadata":{"labels":{"a":"b"}}}`)
+	// Nobody's creation of a Namespace waits for a manager.
+	f.must(f.client.Create(f.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "while-down"}}))
 	for what, err := range map[string]error{
 		"a spec":                   f.client.Patch(f.Context(), thing, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"a":"b"}}`))),
 		"a creation":               f.client.Create(f.Context(), f.thing("acme-prod", "new", "v1beta1", nil)),

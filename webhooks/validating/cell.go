@@ -2,6 +2,7 @@ package validating
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/placementcache"
 	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
@@ -175,6 +177,10 @@ func (h *handlers) read(ctx context.Context, namespace string) ([]placementcache
 		where := "anywhere"
 		if namespace != metav1.NamespaceAll {
 			where = fmt.Sprintf("in namespace %q", namespace)
+		}
+		if late, ok := errors.AsType[*inventory.LateError](err); ok {
+			return nil, fmt.Errorf("what is placed %s must be known before this changes, and the API server did not tell in time: %w. Do it when the API server is less busy, "+
+				"or have the webhook wait longer (its timeoutSeconds, 30 at most)", where, late)
 		}
 		return nil, fmt.Errorf("what is placed %s must be known, and one of the federated types cannot be read: %w. Why, its CRD's condition %s or the manager's "+
 			"ClusterRoles tell; a type that nobody needs is not asked for once its FederatedTypeConfig is deleted", where, err, v1alpha1.ConditionTopologies)

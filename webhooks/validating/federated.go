@@ -44,6 +44,7 @@ func (h *handlers) typeFacts(ctx context.Context, request admission.Request) (va
 	}
 	return validation.Facts{Type: &validation.Type{
 		Name: known.Name, Target: known.Target, Namespaced: known.Namespaced, Propagator: known.Propagator, Annotations: known.Policy,
+		HandingBack: known.HandingBack, PolicyDeleted: known.PolicyDeleted,
 	}}, nil
 }
 

@@ -76,7 +76,7 @@ func TestFromTheCacheAlone(t *testing.T) {
 		"ClusterRelabeled":    {"nobody is cut off from a shared cluster", KubeFedClusterPath, shared(cluster("hz", "")), cluster("hz", "acme"), allowed},
 		"ClusterDeleted":      {"its cell would be lost", KubeFedClusterPath, nil, cluster("hz", "acme"), warned(denied("metadata.name"), `1 Cell stands on the KubeFedCluster "hz" that it does not serve: what was released to them before is out of reach`)},
 		"ClusterIdle":         {"a cluster without cells", KubeFedClusterPath, nil, cluster("sh", "acme"), allowed},
-		"ClusterCreated":      {"a cluster that is registered", KubeFedClusterPath, cluster("nj", ""), nil, allowed},
+		"ClusterCreated":      {"a cluster that everybody may use", KubeFedClusterPath, shared(cluster("nj", "")), nil, allowed},
 		"ClusterElsewhere":    {"what nobody reads", KubeFedClusterPath, nil, elsewhere(cluster("hz", "acme")), allowed},
 		"ClusterGenerated":    {"what is made again", KubeFedClusterPath, nil, generated("acme.a"), said{Allowed: true, Warnings: []string{`the KubeFedCluster "acme.a" stands for the Cell acme/a and is made again: delete the Cell instead`}}},
 		"ClusterVacated":      {"what its controller deletes", KubeFedClusterPath, nil, generated("acme.gone"), allowed},
@@ -96,6 +96,40 @@ func TestFromTheCacheAlone(t *testing.T) {
 	}
 	if h.Requests() != 0 || h.placed.reads != 0 {
 		t.Errorf("it took %d requests and %d looks at what is placed", h.Requests(), h.placed.reads)
+	}
+}
+
+// While a hand-back waits, nothing is let in that it would wait for.
+func TestFederatedWhileHandedBack(t *testing.T) {
+	held := fmt.Sprintf(fedConfigMap, strings.Replace(placedOnA, "template", "placementMask: {topologies: []}, template", 1))
+	released := fmt.Sprintf(fedConfigMap, placedOnA)
+	deleted := policy(v1alpha1.PropagatorCellfed, v1alpha1.PropagatorCellfed)
+	deleted.DeletionTimestamp, deleted.Finalizers = new(metav1.Now()), []string{v1alpha1.HandoverFinalizer}
+	refused := denied("spec.placementMask")
+	for name, tc := range map[string]struct {
+		reason      string
+		policy      *v1alpha1.FederatedTypePolicy
+		object, old any
+		want        said
+	}{
+		"Stays":    {"cellfed obeys masks", policy(v1alpha1.PropagatorCellfed, v1alpha1.PropagatorCellfed), held, released, allowed},
+		"Held":     {"KubeFed would release it", policy(v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorCellfed), held, released, refused},
+		"New":      {"that is not there yet", policy(v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorCellfed), held, nil, refused},
+		"Deleted":  {"who deletes the policy hands the type back", deleted, held, released, refused},
+		"Released": {"that is what it waits for", policy(v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorCellfed), released, held, allowed},
+		"Gone":     {"and so is that", policy(v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorCellfed), nil, released, allowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objects := world()
+			h := newHost(t, append(objects[:len(objects)-1:len(objects)-1], tc.policy)...)
+			response := h.ask(FederatedPath, write(t, tc.object, tc.old))
+			if diff := cmp.Diff(tc.want, sayOf(response)); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+			if !response.Allowed && !errorSays(response, "the type is being handed back to KubeFed") {
+				t.Errorf("%s: it says %s", tc.reason, response.Result.Message)
+			}
+		})
 	}
 }
 
@@ -149,6 +183,7 @@ func TestTypeConfig(t *testing.T) {
 		"HandedBack": {"the cache lags behind the hand-back", policy(v1alpha1.PropagatorKubeFed, v1alpha1.PropagatorCellfed), config(on), config(off), allowed},
 		"NoPolicy":   {"nobody has handed it over", nil, config(on), config(off), allowed},
 		"Deleted":    {"cellfed propagates it", policy(v1alpha1.PropagatorCellfed, v1alpha1.PropagatorCellfed), nil, config(off), denied("metadata.name")},
+		"Beside":     {"two would propagate its objects", nil, renamed("aa", config(on)), nil, denied("spec.federatedType")},
 		"Created":    {"what is created is upstream's", policy(v1alpha1.PropagatorCellfed, v1alpha1.PropagatorCellfed), config(on), nil, allowed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +196,11 @@ func TestTypeConfig(t *testing.T) {
 			}
 		})
 	}
+}
+
+func renamed(name string, config *fedv1b1.FederatedTypeConfig) *fedv1b1.FederatedTypeConfig {
+	config.Name = name
+	return config
 }
 
 // What moves is decided about by what is placed, as the API server has it.

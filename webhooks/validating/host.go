@@ -39,8 +39,15 @@ func (h *handlers) policy(ctx context.Context, request admission.Request) (valid
 // typeConfig decides about FederatedTypeConfigs. Those outside the KubeFed namespace are nobody's.
 func (h *handlers) typeConfig(ctx context.Context, request admission.Request) (validation.Result, error) {
 	config, old, err := typed[fedv1b1.FederatedTypeConfig](request)
-	if err != nil || old == nil || request.Namespace != h.Inventory.KubeFedNamespace {
+	if err != nil || request.Namespace != h.Inventory.KubeFedNamespace {
 		return validation.Result{}, err
+	}
+	if old == nil {
+		rival, err := h.Inventory.Rival(ctx, config)
+		if err != nil || rival == nil {
+			return validation.Result{}, err
+		}
+		return validation.ConfigBesideRival(config, rival.Name), nil
 	}
 	var policy *v1alpha1.FederatedTypePolicy
 	live := &v1alpha1.FederatedTypePolicy{}

@@ -216,6 +216,7 @@ func TestServer(t *testing.T) {
 	t.Run("Cells", s.cells)
 	t.Run("Federated", s.federated)
 	t.Run("Clusters", s.clusters)
+	t.Run("Owners", s.owners)
 	t.Run("TypeConfigs", s.typeConfigs)
 	t.Run("Namespaces", s.namespaces)
 }
@@ -302,4 +303,22 @@ func (s *server) namespaces(t *testing.T) {
 		"metadata.annotations[cellfed.io/default-placement-mask]")
 	s.must(s.patch(acme.DeepCopy(), `{"metadata":{"labels":{"city":"hz"}}}`))
 	s.must(s.c.Delete(t.Context(), acme))
+}
+
+// owners has Namespaces come to be, and to a tenant, while KubeFed propagates.
+func (s *server) owners(t *testing.T) {
+	s = &server{T: t, c: s.c, heard: s.heard}
+	taken := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme-a"}}
+	s.refused("a Namespace of nobody's, where a cell is", s.c.Create(t.Context(), taken.DeepCopy()), "metadata.name")
+	taken.Labels = map[string]string{v1alpha1.TenantLabel: "acme"}
+	s.must(s.c.Create(t.Context(), taken, client.DryRunAll))
+
+	plain := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "later"}}
+	s.must(s.c.Create(t.Context(), plain.DeepCopy()))
+	s.must(s.c.Create(t.Context(), parse(t, `{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {namespace: later, name: pay},
+  spec: {placement: {clusterSelector: {matchExpressions: [{key: cellfed.io/tenant, operator: DoesNotExist}]}}, template: {data: {x: "1"}}}}`)))
+	const toAcme = `{"metadata":{"labels":{"cellfed.io/tenant":"acme"}}}`
+	s.refused("a Namespace whose objects KubeFed would place on what joins", s.patch(plain.DeepCopy(), toAcme), "metadata.labels[cellfed.io/tenant]")
+	s.must(s.patch(parse(t, `{apiVersion: types.kubefed.io/v1beta1, kind: FederatedConfigMap, metadata: {namespace: later, name: pay}}`), `{"spec":{"placement":{"clusters":[]}}}`))
+	s.must(s.patch(plain.DeepCopy(), toAcme))
 }

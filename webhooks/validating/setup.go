@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -28,6 +30,8 @@ const (
 	TypeConfigPath     = "/validate-typeconfig"
 	KubeFedClusterPath = "/validate-kubefedcluster"
 	NamespacePath      = "/validate-namespace"
+	// UnownedNamespacePath is for Namespaces that are created and say nothing of an owner.
+	UnownedNamespacePath = "/validate-unowned-namespace"
 )
 
 // Placements tells where the federated objects of a namespace are placed. *inventory.Placements does.
@@ -44,7 +48,7 @@ type Options struct {
 	// Live reads from the API server, for FederatedTypeConfigs: the policy that belongs to one may have been changed a
 	// moment before.
 	Live client.Reader
-	// Placements are read where a Namespace or a cluster changes its owner, and where a Cell changes its cluster.
+	// Placements are read where a Namespace or a cluster changes its owner, where a cluster joins, and where a Cell changes its cluster.
 	Placements Placements
 	// TenantChange is what becomes of a change of the owner of a Namespace or a cluster that would cut something off.
 	// Empty means validation.RefuseTenantChange.
@@ -86,9 +90,31 @@ func Setup(server webhook.Server, o Options) error {
 	h := &handlers{Options: o}
 	for path, decide := range map[string]decision{
 		FederatedPath: h.federated, CellPath: h.cell, PolicyPath: h.policy,
-		TypeConfigPath: h.typeConfig, KubeFedClusterPath: h.kubeFedCluster, NamespacePath: h.namespace,
+		TypeConfigPath: h.typeConfig, KubeFedClusterPath: h.clusterOwner, NamespacePath: h.namespaceOwner, UnownedNamespacePath: h.unownedNamespace(),
 	} {
-		server.Register(path, o.Tracer.Webhook(path, measure.Handler(path, answering(decide)), path == FederatedPath))
+		hook := o.Tracer.Webhook(path, measure.Handler(path, answering(decide)), path == FederatedPath)
+		hook.WithContextFunc = inTime(hook.WithContextFunc)
+		server.Register(path, hook)
 	}
 	return nil
 }
+
+// inTime ends the context of a request while there is still time to answer it: API servers say in the query how long they wait. What says
+// why is better than a webhook that has not answered. next may be nil.
+func inTime(next func(context.Context, *http.Request) context.Context) func(context.Context, *http.Request) context.Context {
+	return func(ctx context.Context, request *http.Request) context.Context {
+		if next != nil {
+			ctx = next(ctx, request)
+		}
+		timeout, err := time.ParseDuration(request.URL.Query().Get("timeout"))
+		if err != nil || timeout <= 0 {
+			return ctx
+		}
+		within, cancel := context.WithTimeout(ctx, timeout-max(timeout/10, min(timeout/2, answerTime)))
+		context.AfterFunc(ctx, cancel)
+		return within
+	}
+}
+
+// answerTime is what an answer may take on its way to the API server.
+const answerTime = 500 * time.Millisecond

@@ -63,7 +63,7 @@ func webhooks(ctx context.Context, p *probe) (Verdict, error) {
 		if len(h.bundle) == 0 {
 			untrusted = append(untrusted, h.name)
 		}
-		if h.policy != nil && *h.policy == admissionv1.Ignore {
+		if h.policy != nil && *h.policy == admissionv1.Ignore && h.name != laxByDesign {
 			lax = append(lax, h.name)
 		}
 	}
@@ -75,6 +75,10 @@ func webhooks(ctx context.Context, p *probe) (Verdict, error) {
 	}
 	return verdictf(OK, "", "%s with a caBundle", counted(len(hooks), "webhook")), nil
 }
+
+// laxByDesign is the webhook that never holds people up: it judges the creation of Namespaces that have no owner, which a host
+// must be able to do while no manager answers.
+const laxByDesign = "unowned-namespace.validating.cellfed.io"
 
 // admissionCells tries out whether Cells are judged, with one that names itself for its cluster.
 func admissionCells(ctx context.Context, p *probe) (Verdict, error) {
