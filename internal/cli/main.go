@@ -51,7 +51,7 @@ func run(ctx context.Context, name, version string, args []string, k *kube.Kube)
 		return interrupted
 	}
 	err = asUsage(err)
-	if message := exit.Message(err); message != "" {
+	for _, message := range exit.Messages(err) {
 		fmt.Fprintf(k.ErrOut, "error: %s\n", message)
 	}
 	return exit.Code(err)

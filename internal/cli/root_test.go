@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,6 +57,23 @@ func TestUsage(t *testing.T) {
 				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestErrors: each of several errors reads as one.
+func TestErrors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "two.yaml")
+	var documents []string
+	for _, name := range []string{"fee", "pay"} {
+		documents = append(documents, "apiVersion: types.kubefed.io/v2beta1\nkind: FederatedWidget\nmetadata: {name: "+name+", namespace: acme}\nspec: {placement: {topologies: []}}\n")
+	}
+	if err := os.WriteFile(file, []byte(strings.Join(documents, "---\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := runAs(t, "kubectl-cells", nil, "render", "-f", file)
+	lines := strings.Split(strings.TrimSpace(got.Err), "\n")
+	if len(lines) != 2 || !strings.HasPrefix(lines[0], `error: FederatedWidget "fee": `) || !strings.HasPrefix(lines[1], `error: FederatedWidget "pay": `) {
+		t.Errorf("got %s", got.Err)
 	}
 }
 

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -21,7 +19,7 @@ import (
 	"github.com/cellfed/cellfed/e2e/framework"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/kube/kubetest"
-	"github.com/cellfed/cellfed/internal/federatedcrd"
+	"github.com/cellfed/cellfed/internal/cli/kube/servertest"
 )
 
 // patience is how long something that must happen may take on a busy machine.
@@ -31,40 +29,8 @@ const patience = time.Minute
 // may read nothing but the namespace acme. It has no controllers: the tests write what they would.
 func newHost(t *testing.T) *framework.Cluster {
 	t.Helper()
-	host := framework.RunCluster(t, framework.Options{})
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, err := framework.InstallKubeFed(ctx, host)
-	must(err)
-	root, err := framework.ModuleRoot()
-	must(err)
-	crds, err := framework.ReadManifests(filepath.Join(root, "config/crd/bases/cellfed.io_cells.yaml"),
-		filepath.Join(root, "config/crd/bases/cellfed.io_federatedtypepolicies.yaml"))
-	must(err)
-	must(host.Apply(ctx, crds...))
-	framework.Eventually(t, patience, "cellfed's CRDs", func(ctx context.Context) error {
-		if err := host.Client.List(ctx, &v1alpha1.FederatedTypePolicyList{}); err != nil {
-			return err
-		}
-		return host.Client.List(ctx, &v1alpha1.CellList{})
-	})
-
-	crd := &apiextensionsv1.CustomResourceDefinition{}
-	must(host.Client.Get(ctx, client.ObjectKey{Name: "federateddeployments.types.kubefed.io"}, crd))
-	// Nothing is converted: all is written and read in the version that is stored.
-	nowhere := "https://127.0.0.1:1/convert"
-	upgraded, err := federatedcrd.Upgrade(crd, federatedcrd.Options{
-		Owner: "kube-federation-system/deployments.apps", StorageVersion: "v2beta1",
-		ClientConfig: apiextensionsv1.WebhookClientConfig{URL: &nowhere},
-	})
-	must(err)
-	must(host.Client.Update(ctx, upgraded))
-
+	host := servertest.Run(t)
+	servertest.StoreDeployments(t, host)
 	rules := []rbacv1.PolicyRule{
 		{APIGroups: []string{"cellfed.io"}, Resources: []string{"cells"}, Verbs: []string{"get", "list", "watch"}},
 		{APIGroups: []string{"types.kubefed.io"}, Resources: []string{"federateddeployments"}, Verbs: []string{"get", "list", "watch"}},
@@ -79,7 +45,9 @@ func newHost(t *testing.T) *framework.Cluster {
 			Subjects:   []rbacv1.Subject{{APIGroup: "rbac.authorization.k8s.io", Kind: "User", Name: "jane"}},
 		},
 	} {
-		must(host.Client.Create(ctx, object))
+		if err := host.Client.Create(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
 	}
 	framework.Eventually(t, patience, "v2beta1 to be served", func(ctx context.Context) error {
 		return client.IgnoreAlreadyExists(host.Client.Create(ctx, kubetest.FromYAML(t, `

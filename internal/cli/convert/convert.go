@@ -4,7 +4,6 @@ package convert
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -120,20 +119,12 @@ func (o *Options) Run() error {
 		}
 	}
 	if len(failed) > 0 {
-		return joined(failed)
+		return exit.Reasons("nothing was converted", failed)
 	}
 	if _, err := io.Copy(o.Out, &out.text); err != nil {
 		return fmt.Errorf("write the output: %w", err)
 	}
 	return nil
-}
-
-// joined returns one error in lines of their own, each of which says what to correct.
-func joined(failed []error) error {
-	if len(failed) == 1 {
-		return fmt.Errorf("nothing was converted: %w", failed[0])
-	}
-	return fmt.Errorf("nothing was converted, %d documents cannot be read:\n%w", len(failed), errors.Join(failed...))
 }
 
 // document prints one document.

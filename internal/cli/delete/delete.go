@@ -97,12 +97,9 @@ func (o *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cell := &v1alpha1.Cell{}
-	switch err := c.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: o.Name}, cell); {
-	case apierrors.IsNotFound(err):
-		return fmt.Errorf("cell %q not found in the namespace %q: choose another namespace with -n; kubectl cells get lists cells", o.Name, o.namespace)
-	case err != nil:
-		return fmt.Errorf("read the cell %q: %w", o.Name, err)
+	cell, err := o.kube.Cell(ctx, o.namespace, o.Name)
+	if err != nil {
+		return err
 	}
 	fleet, err := o.kube.Fleet(ctx, o.namespace)
 	if err != nil {
@@ -111,8 +108,9 @@ func (o *Options) Run(ctx context.Context) error {
 	if note := fleet.Note(); note != "" {
 		fmt.Fprintf(o.kube.ErrOut, "note: %s\n", note)
 	}
-	if placed := Placed(fleet, o.namespace, o.Name); len(placed) > 0 {
-		fmt.Fprintf(o.kube.ErrOut, "note: still placed on the cell, which stays until they are not: %s\n", strings.Join(placed, ", "))
+	placed := Placed(fleet, o.namespace, o.Name)
+	if len(placed) > 0 {
+		fmt.Fprintf(o.kube.ErrOut, "note: still placed on the cell, which stays until nothing is: %s\n", strings.Join(placed, ", "))
 		if o.DryRun.Writes() {
 			if err := writing.Confirm(o.kube.IOStreams, "Delete the cell "+o.Name+"?", o.Yes); err != nil {
 				return err
@@ -130,8 +128,24 @@ func (o *Options) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(o.kube.Out, "%s deleted%s\n", writing.Reference("Cell", v1alpha1.GroupVersion.Group, o.Name), o.DryRun.Suffix())
+	_, err = fmt.Fprintf(o.kube.Out, "%s %s%s\n", writing.Reference("Cell", v1alpha1.GroupVersion.Group, o.Name), o.done(len(placed) > 0, fleet.Note() != ""), o.DryRun.Suffix())
 	return err
+}
+
+// done says what became of the cell, or would.
+func (o *Options) done(placed, hidden bool) string {
+	switch {
+	case placed && !o.DryRun.Writes():
+		return "would stay: its deletion waits for what is placed on it"
+	case hidden && !o.DryRun.Writes():
+		return "deleted, unless something is placed on it that you may not read"
+	case !o.DryRun.Writes() || o.Waiting.Wait:
+		return "deleted"
+	case placed:
+		return "is being deleted, and goes once nothing is placed on it"
+	default:
+		return "is being deleted"
+	}
 }
 
 // Placed names the federated objects that are on a cell, or placed there. The FederatedNamespace that cellfed made for the cells is
@@ -146,7 +160,7 @@ func Placed(fleet *kube.Fleet, namespace, cell string) []string {
 		}
 	}
 	var placed []string
-	for _, m := range matrix.OfFleet(fleet) {
+	for _, m := range matrix.OfFleet(fleet, time.Time{}) {
 		if m.Namespace != namespace || generated[m.Type+"/"+m.Namespace+"/"+m.Name] {
 			continue
 		}
@@ -178,7 +192,7 @@ func (o *Options) wait(ctx context.Context, c client.Client, cell *v1alpha1.Cell
 		return current.UID != cell.UID, state, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%w: it is being deleted, and goes once that is done", err)
+		return fmt.Errorf("%w; its deletion goes on", err)
 	}
 	return nil
 }

@@ -111,14 +111,11 @@ func (o *Options) gather(ctx context.Context) (*Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := &Facts{}
-	err = c.Get(ctx, client.ObjectKey{Namespace: o.namespace, Name: o.Name}, &facts.Cell)
-	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("cell %q not found in the namespace %q: choose another namespace with -n; kubectl cells get lists cells", o.Name, o.namespace)
-	}
+	cell, err := o.kube.Cell(ctx, o.namespace, o.Name)
 	if err != nil {
-		return nil, fmt.Errorf("read the Cell %s: %w", o.Name, err)
+		return nil, err
 	}
+	facts := &Facts{Cell: *cell}
 	if facts.Generated, err = o.cluster(ctx, c, facts, topology.CellClusterName(o.namespace, o.Name)); err != nil {
 		return nil, err
 	}
@@ -129,7 +126,7 @@ func (o *Options) gather(ctx context.Context) (*Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts.Objects, facts.Note = matrix.OfFleet(fleet), fleet.Note()
+	facts.Objects, facts.Note = matrix.OfFleet(fleet, o.now()), fleet.Note()
 	return facts, o.events(ctx, c, facts)
 }
 

@@ -1,11 +1,19 @@
 package diff
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // lastApplied holds all of an object, as kubectl apply writes it.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// copied reports whether an annotation may hold a copy of the object, as those of kubectl apply and of other tools do.
+func copied(key string, value any) bool {
+	content, _ := value.(string)
+	return key == lastApplied || strings.Contains(key, "applied") || strings.Contains(content, `"data"`) || strings.Contains(content, `"stringData"`)
+}
 
 const (
 	hidden       = "***"
@@ -21,10 +29,10 @@ func hideSecrets(before, after *unstructured.Unstructured) {
 	for _, fields := range [][]string{{"data"}, {"stringData"}, {"metadata", "annotations"}} {
 		from, to := nested(before, fields), nested(after, fields)
 		for key := range from {
-			if fields[0] == "metadata" && key != lastApplied {
+			value, both := to[key]
+			if fields[0] == "metadata" && !copied(key, from[key]) && !copied(key, value) {
 				continue
 			}
-			value, both := to[key]
 			switch {
 			case !both:
 				from[key] = hidden
@@ -35,7 +43,7 @@ func hideSecrets(before, after *unstructured.Unstructured) {
 			}
 		}
 		for key := range to {
-			if _, both := from[key]; !both && (fields[0] != "metadata" || key == lastApplied) {
+			if _, both := from[key]; !both && (fields[0] != "metadata" || copied(key, to[key])) {
 				to[key] = hidden
 			}
 		}

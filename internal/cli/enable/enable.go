@@ -114,14 +114,21 @@ func (o *Options) Run(ctx context.Context) error {
 		return err
 	}
 	for _, note := range p.notes {
-		fmt.Fprintln(o.kube.ErrOut, "Note: "+note)
+		fmt.Fprintln(o.kube.ErrOut, "note: "+note)
 	}
 	made, err := o.make(ctx, in, p)
 	if err != nil {
 		return err
 	}
-	if err := made.print(o); err != nil || !o.Wait || !o.DryRun.Writes() {
+	if err := made.print(o); err != nil || !o.DryRun.Writes() {
 		return err
 	}
-	return o.wait(ctx, in)
+	if o.Wait {
+		return o.wait(ctx, in)
+	}
+	if name := in.target.Name(); p.policy && in.wanted == v1alpha1.PropagatorCellfed {
+		fmt.Fprintf(o.kube.ErrOut, "note: cellfed takes %s over in a moment: kubectl -n %s get federatedtypepolicies %s tells when it propagates the type\n",
+			name, o.kube.KubeFedNamespace, name)
+	}
+	return nil
 }

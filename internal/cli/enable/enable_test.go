@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -128,18 +129,21 @@ func TestRun(t *testing.T) {
 		},
 		"Policy": {
 			reason: "cellfed's from the beginning", objects: []client.Object{namespaces}, args: []string{"deploy", "--propagator", "Cellfed", "--wait=false"},
-			want: result{Out: crd + "created\n" + config + "created\nfederatedtypepolicy.cellfed.io/deployments.apps applied: Cellfed is to propagate the type\n"},
+			want: result{
+				Out: crd + "created\n" + config + "created\nfederatedtypepolicy.cellfed.io/deployments.apps applied: Cellfed is to propagate the type\n",
+				Err: "note: cellfed takes deployments.apps over in a moment: kubectl -n kube-federation-system get federatedtypepolicies deployments.apps tells when it propagates the type\n",
+			},
 		},
 		"Namespaces": {
 			reason: "nothing goes without", args: []string{"deploy", "--wait=false"},
-			want: result{Out: crd + "created\n" + config + "created\n", Err: "Note: no FederatedTypeConfig federates Namespaces, without which nothing that is in one is propagated: kubectl cells enable namespaces\n"},
+			want: result{Out: crd + "created\n" + config + "created\n", Err: "note: no FederatedTypeConfig federates Namespaces, without which nothing that is in one is propagated: kubectl cells enable namespaces\n"},
 		},
 		"NoManager": {
 			reason: "nobody adds v2beta1", objects: []client.Object{namespaces, enabled, federatedCRD(nil)}, args: []string{"deploy", "--timeout", "300ms"},
 			want: result{
 				Out: crd + "unchanged\n" + config + "unchanged\n",
-				Err: "nothing reports on v2beta1 of the CRD federateddeployments.types.kubefed.io yet: does cellfed's manager run?\n" +
-					"error: deployments.apps is enabled, and cannot be used within 300ms: nothing reports on v2beta1 of the CRD federateddeployments.types.kubefed.io yet: does cellfed's manager run?\n", Code: exit.NotSo,
+				Err: "waiting until cellfed's manager adds v2beta1 to the CRD federateddeployments.types.kubefed.io\n" +
+					"error: deployments.apps is enabled, and cannot be used within 300ms: waiting until cellfed's manager adds v2beta1 to the CRD federateddeployments.types.kubefed.io: does it run?\n", Code: exit.NotSo,
 			},
 		},
 		"Handover": {
@@ -162,7 +166,7 @@ func TestRun(t *testing.T) {
 		"Own":        {reason: "what federates is not federated", args: []string{"federatedsecrets"}, want: result{Err: "error: federatedsecrets.types.kubefed.io federates others and cannot be federated itself: name the type that is to go to the members\n", Code: exit.Usage}},
 		"Verbs":      {reason: "there is nothing to keep in sync", args: []string{"bindings"}, want: result{Err: "error: bindings cannot be federated: the host cluster serves it without delete, get, list, patch, update and watch\n", Code: exit.Usage}},
 		"Propagator": {reason: "there are two", args: []string{"deploy", "--propagator", "nobody"}, want: result{Err: "error: --propagator \"nobody\" is not known: use Cellfed or KubeFed\n", Code: exit.Usage}},
-		"Version":    {reason: "nothing has it", args: []string{"deploy", "--version", "v9"}, want: result{Err: "error: ask the host cluster what it serves: --version \"v9\" is served of nothing: kubectl api-versions lists what is\n", Code: exit.Usage}},
+		"Version":    {reason: "nothing has it", args: []string{"deploy", "--version", "v9"}, want: result{Err: "error: --version \"v9\" is not known: the host cluster serves nothing in it; kubectl api-versions lists those that it serves\n", Code: exit.Usage}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +175,31 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestTakenOver: who waits for cellfed to propagate the type is told that it does, and who wants an object is not.
+func TestTakenOver(t *testing.T) {
+	const propagates = "federatedtypepolicy.cellfed.io/deployments.apps: Cellfed propagates the type\n"
+	for output, told := range map[string]bool{"": true, "name": false} {
+		funcs := manager
+		funcs.Apply = func(ctx context.Context, c client.WithWatch, applied runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			if err := c.Apply(ctx, applied, opts...); err != nil {
+				return err
+			}
+			policy := kubetest.Policy("deployments.apps", v1alpha1.PropagatorCellfed)
+			if err := c.Get(ctx, client.ObjectKeyFromObject(policy), policy); err != nil {
+				return err
+			}
+			policy.Status.Propagator = v1alpha1.PropagatorCellfed
+			policy.Status.Conditions = []metav1.Condition{{Type: "Propagating", Status: "True"}}
+			return c.Update(ctx, policy)
+		}
+		h := kubetest.New(t, "acme", funcs, kubetest.TypeConfig("namespaces", "", "v1", "Namespace"))
+		got := run(t, h, "deploy", "--propagator", "Cellfed", "--timeout", "10s", "-o", output)
+		if got.Code != 0 || strings.HasSuffix(got.Out, propagates) != told || got.Err != "" {
+			t.Errorf("-o %q: got %+v", output, got)
+		}
 	}
 }
 

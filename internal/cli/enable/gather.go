@@ -66,6 +66,9 @@ func (o *Options) target(ctx context.Context, c client.Client) (federatedtype.Ta
 		return federatedtype.Target{}, err
 	}
 	lists, err := o.lists(served)
+	if exit.Code(err) == exit.Usage {
+		return federatedtype.Target{}, err
+	}
 	if err != nil && len(lists) == 0 {
 		return federatedtype.Target{}, fmt.Errorf("ask the host cluster what it serves: %w", err)
 	}
@@ -108,7 +111,7 @@ func (o *Options) lists(served discovery.ServerResourcesInterface) ([]*metav1.AP
 		}
 	}
 	if err == nil && len(lists) == 0 {
-		return nil, exit.Usagef("--version %q is served of nothing: kubectl api-versions lists what is", o.Version)
+		return nil, exit.Usagef("--version %q is not known: the host cluster serves nothing in it; kubectl api-versions lists those that it serves", o.Version)
 	}
 	return lists, err
 }

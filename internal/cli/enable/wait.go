@@ -13,6 +13,7 @@ import (
 	"github.com/cellfed/cellfed/internal/cli/await"
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
+	"github.com/cellfed/cellfed/internal/cli/writing"
 )
 
 // wait waits until the type can be used.
@@ -41,7 +42,7 @@ func (o *Options) wait(ctx context.Context, in input) error {
 		propagating := meta.FindStatusCondition(policy.Status.Conditions, string(v1alpha1.ConditionPropagating))
 		switch {
 		case propagating == nil || policy.Status.ObservedGeneration != policy.Generation:
-			return false, "nothing reports on the FederatedTypePolicy yet: does cellfed's manager run?", nil
+			return false, "waiting until cellfed's manager reports on the FederatedTypePolicy" + await.Question, nil
 		case propagating.Status != metav1.ConditionTrue:
 			return false, propagating.Message, nil
 		}
@@ -50,7 +51,13 @@ func (o *Options) wait(ctx context.Context, in input) error {
 	if err == nil && !done {
 		return exit.NotSof("%s is enabled, and cannot be used within %s: %s", name, o.Timeout, why)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	if in.wanted == v1alpha1.PropagatorCellfed && o.Output == "" {
+		fmt.Fprintf(o.kube.Out, "%s: %s propagates the type\n", writing.Reference("FederatedTypePolicy", v1alpha1.GroupVersion.Group, name), in.wanted)
+	}
+	return nil
 }
 
 // established waits until a CRD that was just made is served: KubeFed must not begin with a kind that is not.
@@ -89,14 +96,8 @@ func lacks(crd *apiextensionsv1.CustomResourceDefinition) string {
 	if why := unestablished(crd); why != "" {
 		return why
 	}
-	for _, c := range crd.Status.Conditions {
-		switch {
-		case c.Type != apiextensionsv1.CustomResourceDefinitionConditionType(v1alpha1.ConditionTopologies):
-		case c.Status == apiextensionsv1.ConditionTrue:
-			return ""
-		default:
-			return fmt.Sprintf("the CRD %s does not serve v2beta1: %s", crd.Name, c.Message)
-		}
+	if why, reported := kube.Unserved(crd); reported {
+		return why
 	}
-	return fmt.Sprintf("nothing reports on v2beta1 of the CRD %s yet: does cellfed's manager run?", crd.Name)
+	return fmt.Sprintf("waiting until cellfed's manager adds v2beta1 to the CRD %s", crd.Name) + await.Question
 }

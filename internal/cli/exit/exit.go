@@ -4,6 +4,7 @@ package exit
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The codes beside 0, which means success. The verb diff follows kubectl instead: 0 means the same, 1 that something
@@ -63,4 +64,44 @@ func Message(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// Reasons returns an error that says what was not done and why not, in one sentence, or in a line for each of several reasons. It is
+// nil where there is none.
+func Reasons(what string, reasons []error) error {
+	switch len(reasons) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s: %w", what, reasons[0])
+	}
+	text := fmt.Sprintf("%s, for %d reasons:", what, len(reasons))
+	for _, reason := range reasons {
+		text += "\n- " + reason.Error()
+	}
+	return errors.New(text)
+}
+
+// Messages returns what there is to be told of an error, each of several errors that were joined by itself.
+func Messages(err error) []string {
+	message := Message(err)
+	if message == "" {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Error() == message {
+		err = e.Err
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []string{message}
+	}
+	var all []string
+	for _, one := range joined.Unwrap() {
+		all = append(all, Messages(one)...)
+	}
+	if strings.Join(all, "\n") != message {
+		// It is one sentence about several errors.
+		return []string{message}
+	}
+	return all
 }

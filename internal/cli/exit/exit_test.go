@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/cellfed/cellfed/internal/cli/exit"
 )
 
@@ -35,5 +37,44 @@ func TestCode(t *testing.T) {
 	}
 	if !errors.Is(exit.Usagef("--to: %w", plain), plain) {
 		t.Error("an Error does not unwrap to what it holds")
+	}
+}
+
+// TestMessages: each of several errors is told by itself, and a sentence about several is one.
+func TestMessages(t *testing.T) {
+	one, two := errors.New("one"), exit.Usagef("two")
+	cases := map[string]struct {
+		reason string
+		err    error
+		want   []string
+	}{
+		"Nil":      {reason: "there is none"},
+		"Silent":   {reason: "there is nothing to be told", err: &exit.Error{Code: exit.NotSo}},
+		"One":      {reason: "it is one", err: one, want: []string{"one"}},
+		"Joined":   {reason: "two", err: errors.Join(one, two), want: []string{"one", "two"}},
+		"Coded":    {reason: "with a code for both", err: &exit.Error{Code: exit.Usage, Err: errors.Join(one, two)}, want: []string{"one", "two"}},
+		"Within":   {reason: "a joined one in a joined one", err: errors.Join(one, errors.Join(two, one)), want: []string{"one", "two", "one"}},
+		"Sentence": {reason: "one about two", err: fmt.Errorf("%w after %w", two, one), want: []string{"two after one"}},
+		"List":     {reason: "a sentence may be of lines", err: errors.New("reasons:\n- one\n- two"), want: []string{"reasons:\n- one\n- two"}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, exit.Messages(tc.err)); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestReasons(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	if err := exit.Reasons("nothing was changed", nil); err != nil {
+		t.Errorf("without a reason: %v", err)
+	}
+	if err := exit.Reasons("nothing was changed", []error{one}); !errors.Is(err, one) || err.Error() != "nothing was changed: one" {
+		t.Errorf("with one reason: %v", err)
+	}
+	if err := exit.Reasons("nothing was changed", []error{one, two}); err == nil || err.Error() != "nothing was changed, for 2 reasons:\n- one\n- two" {
+		t.Errorf("with two reasons: %v", err)
 	}
 }

@@ -222,7 +222,7 @@ func (o *Options) printChanged(rows []row) error {
 
 // rows returns what is told of the cells.
 func (o *Options) rows(cells []v1alpha1.Cell, fleet *kube.Fleet) []row {
-	counts := matrix.Counts(matrix.OfFleet(fleet))
+	counts := matrix.Counts(matrix.OfFleet(fleet, o.now()))
 	rows := make([]row, 0, len(cells))
 	for i := range cells {
 		rows = append(rows, newRow(cells[i], counts))

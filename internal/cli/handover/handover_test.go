@@ -92,7 +92,7 @@ const steps = `deployments.apps, 1 object: from KubeFed to Cellfed
 1. the FederatedTypeConfig is disabled, and KubeFed stops propagating the type
 2. cellfed waits until nothing of KubeFed's is seen to be written any more: nobody propagates the type for some seconds
 3. cellfed propagates the type: nothing in a member is deleted, recreated or rewritten by that
-4. 1 object is stored in v2beta1, one after the other, unchanged
+4. the object is stored anew in v2beta1, with the same content
 Note: the template of 1 object has annotations that the policy does not name, and cellfed drops them, as KubeFed does: example.com/a: name them in spec.propagatingAnnotations of the policy if they are to be propagated
 `
 
@@ -141,14 +141,14 @@ func TestRun(t *testing.T) {
     "unchanged": false,
     "objects": 1,
     "blockers": [
-        "1 object is held, and KubeFed would release them, as it knows no mask: acme/pay: release them with kubectl cells release TYPE/NAME --all, or complete their masks"
+        "1 object is held, and KubeFed, which knows no mask, would release it: acme/pay: release it with kubectl cells release TYPE/NAME --all, or complete its mask"
     ],
     "warnings": [],
     "steps": [
         "cellfed stops propagating the type, once it has written what it has begun",
         "the objects are looked at once more: one that KubeFed must not be given has cellfed go on",
         "the FederatedTypeConfig is enabled, and KubeFed propagates the type: nothing in a member is deleted, recreated or rewritten by that",
-        "1 object is stored in v1beta1, one after the other, unchanged"
+        "the object is stored anew in v1beta1, with the same content"
     ]
 }
 `,

@@ -12,7 +12,9 @@ import (
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/writing"
+	"github.com/cellfed/cellfed/internal/federated"
 )
 
 const (
@@ -108,10 +110,10 @@ func (f facts) both(r *report) {
 		}
 	}
 	if len(f.lagging) > 0 {
-		r.warn("not ready: %s: what is for them waits, under whoever propagates the type, and the hand-over takes half a minute longer", writing.Some(f.lagging))
+		r.warn("not ready: %s: what is for a member that is not ready waits, whoever propagates the type, and the hand-over takes half a minute longer", writing.Some(f.lagging))
 	}
 	if f.deleting > 0 {
-		r.warn("%d of the objects are being deleted, which waits while nobody propagates the type", f.deleting)
+		r.warn("%s being deleted, which waits while nobody propagates the type", are(f.deleting))
 	}
 }
 
@@ -147,14 +149,18 @@ func (f facts) toCellfed(r *report) {
 		"the FederatedTypeConfig is disabled, and KubeFed stops propagating the type",
 		"cellfed waits until nothing of KubeFed's is seen to be written any more: nobody propagates the type for some seconds",
 		"cellfed propagates the type: nothing in a member is deleted, recreated or rewritten by that",
-		fmt.Sprintf("%s stored in v2beta1, one after the other, unchanged", are(f.objects)),
+		stored(f.objects, federated.V2Beta1),
 	}
 }
 
 func (f facts) toKubeFed(r *report) {
 	if len(f.held) > 0 {
-		r.block("%s held, and KubeFed would release them, as it knows no mask: %s: release them with kubectl cells release TYPE/NAME --all, or complete their masks",
-			are(len(f.held)), writing.Some(f.held))
+		them, masks := "them", "their masks"
+		if len(f.held) == 1 {
+			them, masks = "it", "its mask"
+		}
+		r.block("%s held, and KubeFed, which knows no mask, would release %s: %s: release %s with kubectl cells release TYPE/NAME --all, or complete %s",
+			are(len(f.held)), them, writing.Some(f.held), them, masks)
 	}
 	if len(f.unfit) > 0 {
 		r.block("KubeFed could not propagate as cellfed does: %s: correct this", writing.Some(f.unfit))
@@ -169,7 +175,19 @@ func (f facts) toKubeFed(r *report) {
 		"cellfed stops propagating the type, once it has written what it has begun",
 		"the objects are looked at once more: one that KubeFed must not be given has cellfed go on",
 		"the FederatedTypeConfig is enabled, and KubeFed propagates the type: nothing in a member is deleted, recreated or rewritten by that",
-		fmt.Sprintf("%s stored in v1beta1, one after the other, unchanged", are(f.objects)),
+		stored(f.objects, federated.V1Beta1),
+	}
+}
+
+// stored says what becomes of what is stored.
+func stored(n int, version string) string {
+	switch n {
+	case 0:
+		return "there is no object yet that would have to be stored anew in " + version
+	case 1:
+		return fmt.Sprintf("the object is stored anew in %s, with the same content", version)
+	default:
+		return fmt.Sprintf("the %d objects are stored anew in %s, one after the other, with the same content", n, version)
 	}
 }
 
@@ -185,14 +203,8 @@ func unserved(crd *apiextensionsv1.CustomResourceDefinition) string {
 	if crd == nil {
 		return "the CRD of the federated kind is not there: make it with kubectl cells enable"
 	}
-	for _, c := range crd.Status.Conditions {
-		switch {
-		case c.Type != apiextensionsv1.CustomResourceDefinitionConditionType(v1alpha1.ConditionTopologies):
-		case c.Status == apiextensionsv1.ConditionTrue:
-			return ""
-		default:
-			return fmt.Sprintf("the CRD %s does not serve v2beta1: %s", crd.Name, c.Message)
-		}
+	if why, reported := kube.Unserved(crd); reported {
+		return why
 	}
 	return fmt.Sprintf("nothing reports on v2beta1 of the CRD %s: does cellfed's manager run?", crd.Name)
 }

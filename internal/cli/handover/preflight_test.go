@@ -61,7 +61,12 @@ func TestPreflight(t *testing.T) {
 		},
 		"Held": {
 			reason: "KubeFed would release them", to: kubeFed, change: func(f *facts) { f.held = []string{"acme/pay"} },
-			blockers: []string{"1 object is held, and KubeFed would release them, as it knows no mask: acme/pay: release them with kubectl cells release TYPE/NAME --all, or complete their masks"},
+			blockers: []string{"1 object is held, and KubeFed, which knows no mask, would release it: acme/pay: release it with kubectl cells release TYPE/NAME --all, or complete its mask"},
+		},
+		"HeldMany": {
+			reason: "many are spoken of as many", to: kubeFed, change: func(f *facts) { f.held, f.deleting = []string{"acme/fee", "acme/pay"}, 1 },
+			blockers: []string{"2 objects are held, and KubeFed, which knows no mask, would release them: acme/fee and acme/pay: release them with kubectl cells release TYPE/NAME --all, or complete their masks"},
+			warnings: []string{"1 object is being deleted, which waits while nobody propagates the type"},
 		},
 		"HeldThere": {reason: "cellfed obeys masks", to: cellfed, change: func(f *facts) { f.held = []string{"acme/pay"} }},
 		"Unfit": {
@@ -91,7 +96,7 @@ func TestPreflight(t *testing.T) {
 		},
 		"Members": {
 			reason: "a member is down", to: kubeFed, change: func(f *facts) { f.lagging = []string{"hz-a"} },
-			warnings: []string{"not ready: hz-a: what is for them waits, under whoever propagates the type, and the hand-over takes half a minute longer"},
+			warnings: []string{"not ready: hz-a: what is for a member that is not ready waits, whoever propagates the type, and the hand-over takes half a minute longer"},
 		},
 		"Migration": {
 			reason: "it is turned round", to: kubeFed, change: func(f *facts) {
@@ -147,10 +152,10 @@ func TestUnfinished(t *testing.T) {
 	}{
 		"Done":      {"all is said", policy(2, 2, "Cellfed", "True", "v2beta1"), "Cellfed", ""},
 		"DoneBack":  {"all is said", policy(2, 2, "KubeFed", "True", "v1beta1"), "KubeFed", ""},
-		"Stale":     {"it speaks of what was before", policy(2, 1, "Cellfed", "True", "v2beta1"), "Cellfed", "nothing reports on the FederatedTypePolicy yet: does cellfed's manager run?"},
+		"Stale":     {"it speaks of what was before", policy(2, 1, "Cellfed", "True", "v2beta1"), "Cellfed", "waiting until cellfed's manager reports on the FederatedTypePolicy: does it run?"},
 		"Waiting":   {"the condition says for what", policy(2, 2, "", "False", ""), "Cellfed", "it waits"},
 		"Other":     {"it is the other's still", policy(2, 2, "Cellfed", "True", "v2beta1"), "KubeFed", "it waits"},
-		"Migration": {"the objects are not stored so yet", policy(2, 2, "Cellfed", "True", "v1beta1"), "Cellfed", "Cellfed propagates the type, and nothing reports on the stored objects yet"},
+		"Migration": {"the objects are not stored so yet", policy(2, 2, "Cellfed", "True", "v1beta1"), "Cellfed", "Cellfed propagates the type: objects are still to be counted by the version that they are stored in"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -158,5 +163,18 @@ func TestUnfinished(t *testing.T) {
 				t.Errorf("%s: got %q", tc.reason, got)
 			}
 		})
+	}
+}
+
+// TestStored: one, none and many read as such.
+func TestStored(t *testing.T) {
+	want := []string{
+		"there is no object yet that would have to be stored anew in v2beta1", "the object is stored anew in v2beta1, with the same content",
+		"the 2 objects are stored anew in v2beta1, one after the other, with the same content",
+	}
+	for n, want := range want {
+		if got := stored(n, "v2beta1"); got != want {
+			t.Errorf("%d: got %q, want %q", n, got, want)
+		}
 	}
 }

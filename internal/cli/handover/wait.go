@@ -81,7 +81,7 @@ func (o *Options) wait(ctx context.Context, f facts) error {
 func unfinished(policy *v1alpha1.FederatedTypePolicy, to v1alpha1.Propagator) string {
 	propagating := meta.FindStatusCondition(policy.Status.Conditions, string(v1alpha1.ConditionPropagating))
 	if propagating == nil || propagating.ObservedGeneration != policy.Generation {
-		return "nothing reports on the FederatedTypePolicy yet: does cellfed's manager run?"
+		return "waiting until cellfed's manager reports on the FederatedTypePolicy" + await.Question
 	}
 	if propagating.Status != metav1.ConditionTrue || policy.Status.Propagator != to {
 		return propagating.Message
@@ -95,7 +95,7 @@ func unfinished(policy *v1alpha1.FederatedTypePolicy, to v1alpha1.Propagator) st
 	}
 	migrated := meta.FindStatusCondition(policy.Status.Conditions, migratedCondition)
 	if migrated == nil {
-		return fmt.Sprintf("%s propagates the type, and nothing reports on the stored objects yet", to)
+		return fmt.Sprintf("%s propagates the type: objects are still to be counted by the version that they are stored in", to)
 	}
 	return fmt.Sprintf("%s propagates the type: %s", to, migrated.Message)
 }

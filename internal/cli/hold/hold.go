@@ -4,21 +4,14 @@ package hold
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/cellfed/cellfed/internal/cli/completion"
-	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/masking"
 )
 
-// New returns the verb.
-func New(k *kube.Kube) *cobra.Command { return newCommand(k, masking.NewChange(k)) }
-
-func newCommand(k *kube.Kube, change *masking.Change) *cobra.Command {
-	all := false
-	cmd := &cobra.Command{
-		Use:   "hold TYPE/NAME (CELL... | --all)",
-		Short: "Keep cells as they are, whatever changes",
-		Long: `Take cells out of an object's placement mask: from then on nothing of the object is created, updated, repaired or deleted there, whatever
+var verb = masking.Verb{
+	Use:   "hold TYPE/NAME (CELL... | --all)",
+	Short: "Keep cells as they are, whatever changes",
+	Long: `Take cells out of an object's placement mask: from then on nothing of the object is created, updated, repaired or deleted there, whatever
 changes, until they are released.
 
 An object without a mask gets one that names everything else that it is placed on or still is in, so that all others go on. A cell that is
@@ -27,7 +20,7 @@ placed later is then held as well, until it is released. With --all the mask nam
 What is on its way to a cell already may still arrive. What else is in the object is not touched, and what others do to the mask at the
 same moment is not undone: the change is made only if it still comes to what was told. Where another field manager has set the mask, such
 as Argo CD, the change is refused, and says so.`,
-		Example: `
+	Example: `
 # Nothing of pay changes in rz01a and rz01b
 kubectl cells hold deployment/pay rz01a rz01b
 
@@ -36,26 +29,12 @@ kubectl cells hold deployment/pay --all
 
 # Tell what it would mean
 kubectl cells hold deployment/pay rz01a --dry-run=server`,
-		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: completion.ObjectThenCells(k),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			change.Object = args[0]
-			change.Intent = masking.Intent{Action: masking.Hold, Names: args[1:]}
-			switch {
-			case all && len(args) > 1:
-				return exit.Usagef("--all holds every cell: name none beside it, or leave it out")
-			case all:
-				change.Intent = masking.Intent{Action: masking.Set}
-			case len(args) == 1:
-				return exit.Usagef("no cell is named: name those of %s to hold, or give --all", args[0])
-			}
-			if err := change.Validate(cmd.Flags().Changed("timeout")); err != nil {
-				return err
-			}
-			return change.Run(cmd.Context())
-		},
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "Hold everything: the mask names nothing.")
-	change.AddFlags(cmd)
-	return cmd
+	Some:  masking.Hold,
+	Every: masking.Set,
+	All:   "Hold everything: the mask names nothing.",
+	Both:  "holds every cell",
+	None:  "to hold",
 }
+
+// New returns the verb.
+func New(k *kube.Kube) *cobra.Command { return verb.Command(k) }

@@ -24,6 +24,7 @@ import (
 	"github.com/cellfed/cellfed/internal/cli/join"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/kube/kubetest"
+	"github.com/cellfed/cellfed/internal/cli/kube/servertest"
 	"github.com/cellfed/cellfed/internal/cli/unjoin"
 )
 
@@ -36,29 +37,8 @@ const (
 // controllers.
 func clusters(t *testing.T) (host, member *framework.Cluster) {
 	t.Helper()
-	host = framework.RunCluster(t, framework.Options{})
+	host = servertest.Run(t)
 	member = framework.RunCluster(t, framework.Options{Name: "hz-a", Controllers: framework.MemberControllers})
-	if _, err := framework.InstallKubeFed(t.Context(), host); err != nil {
-		t.Fatal(err)
-	}
-	root, err := framework.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	crds, err := framework.ReadManifests(filepath.Join(root, "config/crd/bases/cellfed.io_cells.yaml"),
-		filepath.Join(root, "config/crd/bases/cellfed.io_federatedtypepolicies.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := host.Apply(t.Context(), crds...); err != nil {
-		t.Fatal(err)
-	}
-	framework.Eventually(t, patience, "cellfed's CRDs", func(ctx context.Context) error {
-		if err := host.Client.List(ctx, &v1alpha1.FederatedTypePolicyList{}); err != nil {
-			return err
-		}
-		return host.Client.List(ctx, &v1alpha1.CellList{})
-	})
 	return host, member
 }
 
@@ -171,7 +151,7 @@ func TestServer(t *testing.T) {
 		if err := host.Client.Create(ctx, object); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := run(t, host, "unjoin", "hz-a", "--member-kubeconfig", member.Kubeconfig); err == nil || !strings.Contains(err.Error(), want) {
+		if out, err := run(t, host, "unjoin", "hz-a", "--yes", "--member-kubeconfig", member.Kubeconfig); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("it says %v, want %q: %s", err, want, out)
 		}
 		if err := host.Client.Delete(ctx, object); err != nil {
@@ -254,7 +234,7 @@ func leaves(t *testing.T, host, member *framework.Cluster) {
 		t.Fatal(err)
 	}
 	token := as(t, host)
-	out, err := run(t, host, "unjoin", "hz-a", "--member-kubeconfig", member.Kubeconfig)
+	out, err := run(t, host, "unjoin", "hz-a", "--yes", "--member-kubeconfig", member.Kubeconfig)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -282,7 +262,7 @@ func leaves(t *testing.T, host, member *framework.Cluster) {
 		t.Errorf("the host still has %s", secrets.Items[0].Name)
 	}
 	// A second run finds nothing to do.
-	if out, err := run(t, host, "unjoin", "hz-a", "--member-kubeconfig", member.Kubeconfig); err != nil || strings.Contains(out, "deleted in the member") {
+	if out, err := run(t, host, "unjoin", "hz-a", "--yes", "--member-kubeconfig", member.Kubeconfig); err != nil || strings.Contains(out, "deleted in the member") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -111,6 +111,23 @@ func (t Type) List() *unstructured.UnstructuredList {
 	return list
 }
 
+// Cell returns a cell.
+func (k *Kube) Cell(ctx context.Context, namespace, name string) (*v1alpha1.Cell, error) {
+	c, err := k.Client()
+	if err != nil {
+		return nil, err
+	}
+	cell := &v1alpha1.Cell{}
+	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, cell)
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("cell %q not found in the namespace %q: choose another namespace with -n; kubectl cells get lists cells", name, namespace)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the cell %q: %w", name, err)
+	}
+	return cell, nil
+}
+
 // Cells returns the cells of a namespace, or of all where it is empty, by namespace and name.
 func (k *Kube) Cells(ctx context.Context, namespace string, opts ...client.ListOption) ([]v1alpha1.Cell, error) {
 	c, err := k.Client()

@@ -161,7 +161,7 @@ func (o *Options) load(ctx context.Context, known *facts.Known, places []place) 
 		return fmt.Errorf("--with-host: %w", err)
 	}
 	if len(forbidden) > 0 {
-		fmt.Fprintf(o.ErrOut, "you may not read objects of these kinds in the host cluster, and rules that need them are silent: %s\n", strings.Join(forbidden, ", "))
+		fmt.Fprintf(o.ErrOut, "note: you may not read objects of these kinds in the host cluster, and rules that need them are silent: %s\n", strings.Join(forbidden, ", "))
 	}
 	return nil
 }

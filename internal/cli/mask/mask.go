@@ -140,7 +140,7 @@ func (o *Options) tell(ctx context.Context) error {
 	}
 	if s.Object.Invalid != nil {
 		// A mask that cannot be read holds everything, as an empty one does.
-		fmt.Fprintf(o.kube.ErrOut, "Note: the object cannot be propagated as it is: %v\n", s.Object.Invalid)
+		fmt.Fprintf(o.kube.ErrOut, "note: the object cannot be propagated as it is: %v\n", s.Object.Invalid)
 	}
 	reference := writing.Reference(t.Federated.Kind, t.Federated.Group, m.Name)
 	sentence := told.sentence(reference)

@@ -65,7 +65,7 @@ func TestVerbs(t *testing.T) {
 		"WaitAlone":    {reason: "nothing is set", args: []string{"mask", "deploy/pay", "--wait"}, err: "--wait is for a mask that is set: give --cells, --none or --clear", code: exit.Usage},
 		"HoldNothing":  {reason: "a forgotten cell is not all of them", args: []string{"hold", "deploy/pay"}, err: "no cell is named: name those of deploy/pay to hold, or give --all", code: exit.Usage},
 		"HoldBoth":     {reason: "only one can be meant", args: []string{"hold", "deploy/pay", "rz00a", "--all"}, err: "--all holds every cell: name none beside it, or leave it out", code: exit.Usage},
-		"FreeNothing":  {reason: "a forgotten cell is not all of them", args: []string{"release", "deploy/pay"}, err: "no cell is named: name those to which deploy/pay is released, or give --all", code: exit.Usage},
+		"FreeNothing":  {reason: "a forgotten cell is not all of them", args: []string{"release", "deploy/pay"}, err: "no cell is named: name those of deploy/pay to release, or give --all", code: exit.Usage},
 		"FreeBoth":     {reason: "only one can be meant", args: []string{"release", "deploy/pay", "rz00a", "--all"}, err: "--all releases every cell: name none beside it, or leave it out", code: exit.Usage},
 		"Timeout":      {reason: "nothing waits", args: []string{"hold", "deploy/pay", "rz00a", "--timeout", "1m"}, err: "--timeout is for --wait: give both, or none", code: exit.Usage},
 		"WaitForTrial": {reason: "nothing comes", args: []string{"hold", "deploy/pay", "rz00a", "--wait", "--dry-run=server"}, err: "--wait and --dry-run do not go together: nothing would come to be waited for", code: exit.Usage},
@@ -132,7 +132,7 @@ func TestTellUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "federateddeployment.types.kubefed.io/pay has an empty mask: a change reaches nothing\n"
-	if got := h.Stderr.String(); h.Stdout.String() != want || !strings.HasPrefix(got, "Note: the object cannot be propagated as it is: the placement mask cannot be used: spec.placementMask.nope is not known") {
+	if got := h.Stderr.String(); h.Stdout.String() != want || !strings.HasPrefix(got, "note: the object cannot be propagated as it is: the placement mask cannot be used: spec.placementMask.nope is not known") {
 		t.Errorf("got %q, %q", h.Stdout.String(), got)
 	}
 }

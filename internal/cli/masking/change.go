@@ -3,11 +3,14 @@ package masking
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
@@ -15,8 +18,12 @@ import (
 	"github.com/cellfed/cellfed/internal/federated"
 )
 
-// defaultTimeout is how long --wait waits.
-const defaultTimeout = 5 * time.Minute
+const (
+	// defaultTimeout is how long --wait waits.
+	defaultTimeout = 5 * time.Minute
+	// namespaceKind is the kind whose objects say where the others of their namespaces may go.
+	namespaceKind = "FederatedNamespace"
+)
 
 // Change is a change of a mask, as a command line asks for it.
 type Change struct {
@@ -105,6 +112,11 @@ func (c *Change) plan(ctx context.Context, t kube.Type, object *unstructured.Uns
 	if err != nil {
 		return Plan{}, err
 	}
+	if object.GetNamespace() != "" && t.Federated.Kind != namespaceKind {
+		if s.Namespace, s.NamespaceKnown, err = namespaceOf(ctx, c.kube, object.GetNamespace()); err != nil {
+			return Plan{}, err
+		}
+	}
 	return New(s, c.Intent)
 }
 
@@ -124,4 +136,33 @@ func Read(ctx context.Context, k *kube.Kube, t kube.Type, object *unstructured.U
 		return s, nil
 	}
 	return s, err
+}
+
+// namespaceOf reads the FederatedNamespace of a namespace, nil for none. What cannot be told is not known.
+func namespaceOf(ctx context.Context, k *kube.Kube, namespace string) (own *federated.Object, known bool, err error) {
+	types, err := k.Types(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	at := slices.IndexFunc(types, func(t kube.Type) bool { return t.Federated.Kind == namespaceKind })
+	if at < 0 {
+		return nil, false, nil
+	}
+	c, err := k.Client()
+	if err != nil {
+		return nil, false, err
+	}
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(types[at].Federated)
+	err = c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: namespace}, object)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, true, nil
+	case apierrors.IsForbidden(err) || meta.IsNoMatchError(err):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, fmt.Errorf("read the FederatedNamespace %q: %w", namespace, err)
+	}
+	own, err = federated.Decode(object)
+	return own, err == nil, err
 }

@@ -260,3 +260,33 @@ func TestWait(t *testing.T) {
 		})
 	}
 }
+
+// TestKeptOut: the FederatedNamespace is read before a release is told of, and who may not read it is told less.
+func TestKeptOut(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		err    error
+		want   string
+	}{
+		"None":   {reason: "there is none", want: "rz01a: the object is removed from there, as no FederatedNamespace \"acme\" places the namespace there any more\n"},
+		"Hidden": {reason: "nobody can tell", err: apierrors.NewForbidden(schema.GroupResource{}, "acme", nil), want: "rz01a gets generation 5: it has generation 3\n"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			objects := append(world(t, objectOf(named+"  placementMask: {topologies: [{name: rz00b}, {name: rz00a}]}\n", report)), kubetest.TypeConfig("namespaces", "", "v1", "Namespace"))
+			h := kubetest.New(t, "acme", interceptor.Funcs{
+				Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+					if object.GetObjectKind().GroupVersionKind().Kind == "FederatedNamespace" && tc.err != nil {
+						return tc.err
+					}
+					return c.Get(ctx, key, object, opts...)
+				},
+			}, objects...)
+			c := changeOn(h, Intent{Release, []string{"rz01a"}})
+			c.DryRun = writing.Client
+			if got := run(t, h, c); got.Code != 0 || got.Err != tc.want {
+				t.Errorf("%s: got %+v", tc.reason, got)
+			}
+		})
+	}
+}

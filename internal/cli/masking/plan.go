@@ -48,6 +48,10 @@ type State struct {
 	// Cells are those of its namespace; CellsHidden says that they may not be read.
 	Cells       []v1alpha1.Cell
 	CellsHidden bool
+	// Namespace is the FederatedNamespace, without which nothing of the namespace goes anywhere; nil where there is none, or
+	// where NamespaceKnown does not say so.
+	Namespace      *federated.Object
+	NamespaceKnown bool
 }
 
 // Plan is what a change comes to. It names topologies as the object does.

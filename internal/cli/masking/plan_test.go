@@ -268,3 +268,60 @@ func TestShorten(t *testing.T) {
 		t.Errorf("a line that says that there is one more takes as much as the one: got %d lines", len(got))
 	}
 }
+
+// TestNewKeptOut: an object goes nowhere where the FederatedNamespace does not place the namespace.
+func TestNewKeptOut(t *testing.T) {
+	const mask = "  placementMask: {topologies: []}\n"
+	const gets = "rz01a gets generation 5: it has generation 3"
+	const first = "rz00b gets generation 5, for the first time as far as is known"
+	namespace := func(placement string) string {
+		return "{apiVersion: types.kubefed.io/v2beta1, kind: FederatedNamespace, metadata: {name: acme, namespace: acme}, spec: {topologyType: cell, placement: {" + placement + "}}}"
+	}
+	there := strings.Replace(report, "  - {name: rz00b, generation: 4}\n", "", 1)
+	cases := map[string]struct {
+		reason    string
+		namespace string
+		known     bool
+		want      []string
+	}{
+		"Placed":   {reason: "it is open", namespace: namespace("topologies: [{name: rz00b}, {name: rz01a}]"), known: true, want: []string{first, gets}},
+		"Selected": {reason: "a selector opens it", namespace: namespace("topologySelector: {matchLabels: {cellfed.io/cluster: hz-a}}"), known: true, want: []string{first, gets}},
+		"Unknown":  {reason: "nobody can tell", want: []string{first, gets}},
+		"Elsewhere": {
+			reason: "the namespace is elsewhere", namespace: namespace("topologies: [{name: rz00a}]"), known: true, want: []string{
+				`rz00b gets nothing as long as no FederatedNamespace "acme" places the namespace there`,
+				`rz01a: the object is removed from there, as no FederatedNamespace "acme" places the namespace there any more`,
+			},
+		},
+		"NotSelected": {
+			reason: "the selector selects others", namespace: namespace("topologySelector: {matchLabels: {city: hz}}"), known: true, want: []string{
+				first, `rz01a: the object is removed from there, as no FederatedNamespace "acme" places the namespace there any more`,
+			},
+		},
+		"None": {
+			reason: "the namespace is nowhere", known: true, want: []string{
+				`rz00b gets nothing as long as no FederatedNamespace "acme" places the namespace there`,
+				`rz01a: the object is removed from there, as no FederatedNamespace "acme" places the namespace there any more`,
+			},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := stateOf(t, objectOf(named+mask, there), v1alpha1.PropagatorCellfed)
+			if s.NamespaceKnown = tc.known; tc.namespace != "" {
+				own, err := federated.Decode(kubetest.FromYAML(t, tc.namespace))
+				if err != nil {
+					t.Fatal(err)
+				}
+				s.Namespace = own
+			}
+			plan, err := New(s, Intent{Release, []string{"rz00b", "rz01a"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(append(tc.want, "still held: rz00a"), plan.Told); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

@@ -2,14 +2,12 @@ package masking
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,8 +19,8 @@ import (
 	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/kube/kubetest"
+	"github.com/cellfed/cellfed/internal/cli/kube/servertest"
 	"github.com/cellfed/cellfed/internal/cli/writing"
-	"github.com/cellfed/cellfed/internal/federatedcrd"
 )
 
 // patience is how long something that must happen may take on a busy machine.
@@ -32,46 +30,24 @@ const patience = time.Minute
 // that nothing runs in.
 func newHost(t *testing.T) *framework.Cluster {
 	t.Helper()
-	host := framework.RunCluster(t, framework.Options{})
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
+	host := servertest.Run(t)
+	servertest.StoreDeployments(t, host)
+	policy := &v1alpha1.FederatedTypePolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: kube.DefaultKubeFedNamespace, Name: "deployments.apps"},
+		Spec:       v1alpha1.FederatedTypePolicySpec{Propagator: v1alpha1.PropagatorCellfed},
+	}
+	objects := []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}, policy}
+	for _, name := range []string{"rz00a", "rz00b", "rz01a"} {
+		c := cell(name, nil)
+		objects = append(objects, &c)
+	}
+	for _, object := range objects {
+		if err := host.Client.Create(t.Context(), object); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := framework.InstallKubeFed(ctx, host)
-	must(err)
-	root, err := framework.ModuleRoot()
-	must(err)
-	crds, err := framework.ReadManifests(filepath.Join(root, "config/crd/bases/cellfed.io_cells.yaml"),
-		filepath.Join(root, "config/crd/bases/cellfed.io_federatedtypepolicies.yaml"))
-	must(err)
-	must(host.Apply(ctx, crds...))
-	crd := &apiextensionsv1.CustomResourceDefinition{}
-	must(host.Client.Get(ctx, client.ObjectKey{Name: "federateddeployments.types.kubefed.io"}, crd))
-	nowhere := "https://127.0.0.1:1/convert"
-	upgraded, err := federatedcrd.Upgrade(crd, federatedcrd.Options{
-		Owner: "kube-federation-system/deployments.apps", StorageVersion: "v2beta1",
-		ClientConfig: apiextensionsv1.WebhookClientConfig{URL: &nowhere},
-	})
-	must(err)
-	must(host.Client.Update(ctx, upgraded))
-	must(host.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "acme"}}))
-	framework.Eventually(t, patience, "cellfed's CRDs", func(ctx context.Context) error {
-		return client.IgnoreAlreadyExists(host.Client.Create(ctx, &v1alpha1.FederatedTypePolicy{
-			ObjectMeta: metav1.ObjectMeta{Namespace: kube.DefaultKubeFedNamespace, Name: "deployments.apps"},
-			Spec:       v1alpha1.FederatedTypePolicySpec{Propagator: v1alpha1.PropagatorCellfed},
-		}))
-	})
-	policy := kubetest.Policy("deployments.apps", v1alpha1.PropagatorCellfed)
-	must(host.Client.Status().Patch(ctx, policy, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"propagator":"Cellfed"}}`))))
-	for _, name := range []string{"rz00a", "rz00b", "rz01a"} {
-		c := cell(name, nil)
-		framework.Eventually(t, patience, "cells", func(ctx context.Context) error {
-			c.ResourceVersion = ""
-			return client.IgnoreAlreadyExists(host.Client.Create(ctx, &c))
-		})
+	if err := host.Client.Status().Patch(t.Context(), policy, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"propagator":"Cellfed"}}`))); err != nil {
+		t.Fatal(err)
 	}
 	return host
 }

@@ -1,12 +1,14 @@
 package masking
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/cellfed/cellfed/internal/cli/matrix"
 	"github.com/cellfed/cellfed/internal/cli/writing"
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/topology"
 )
 
 // most is how many topologies are told of one by one.
@@ -33,6 +35,28 @@ func (p *planner) unless() string {
 	return "; if the selector does not select it any more, the object is removed from there instead"
 }
 
+// kept reports whether it is known that the FederatedNamespace keeps the object out of a topology.
+func (p *planner) kept(cluster string) bool {
+	switch own := p.Namespace; {
+	case !p.NamespaceKnown:
+		return false
+	case own == nil:
+		return true
+	case errors.Is(own.Invalid, federated.ErrPlacement):
+		return false
+	case own.Placement.Clusters != nil || own.Placement.Selector == nil:
+		return !slices.Contains(own.Placement.Clusters, cluster)
+	}
+	for i := range p.Cells {
+		if cell := &p.Cells[i]; topology.CellClusterName(cell.Namespace, cell.Name) == cluster {
+			selected, err := p.Namespace.Placement.Selects(cluster, matrix.Labels(cell))
+			return err == nil && !selected
+		}
+	}
+	// Of clusters the labels are not known here.
+	return false
+}
+
 // released says what becomes of a topology that was held.
 func (p *planner) released(cluster string) string {
 	name := p.name(cluster)
@@ -45,6 +69,10 @@ func (p *planner) released(cluster string) string {
 		return fmt.Sprintf("%s: the object is deleted there, as the federated object is", name)
 	case p.leaves(cluster):
 		return fmt.Sprintf("%s: the object is removed from there, as it is not placed there any more", name)
+	case p.kept(cluster) && (row == nil || row.Generation == 0):
+		return fmt.Sprintf("%s gets nothing as long as no FederatedNamespace %q places the namespace there", name, o.Namespace)
+	case p.kept(cluster):
+		return fmt.Sprintf("%s: the object is removed from there, as no FederatedNamespace %q places the namespace there any more", name, o.Namespace)
 	case row == nil || row.Generation == 0:
 		return fmt.Sprintf("%s gets generation %d, for the first time as far as is known", name, next) + p.unless()
 	default:

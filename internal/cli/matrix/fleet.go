@@ -3,6 +3,7 @@ package matrix
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/cli/kube"
@@ -12,7 +13,7 @@ import (
 
 // OfFleet tells how all objects of a fleet fare, by namespace, type and name. What cannot be read as a federated object is
 // left out.
-func OfFleet(fleet *kube.Fleet) []Matrix {
+func OfFleet(fleet *kube.Fleet, now time.Time) []Matrix {
 	cells := map[string][]v1alpha1.Cell{}
 	for i := range fleet.Cells {
 		cells[fleet.Cells[i].Namespace] = append(cells[fleet.Cells[i].Namespace], fleet.Cells[i])
@@ -26,7 +27,7 @@ func OfFleet(fleet *kube.Fleet) []Matrix {
 			}
 			all = append(all, Of(Input{
 				Type: t.Name, Kind: t.Target.GroupKind(), Propagator: t.Propagator, Object: object,
-				Cells: cells[object.Namespace], Incomplete: fleet.CellsHidden,
+				Cells: cells[object.Namespace], Incomplete: fleet.CellsHidden, Now: now,
 			}))
 		}
 	}

@@ -5,6 +5,7 @@ package matrix
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -129,6 +130,9 @@ type Input struct {
 	// Cells are those of the object's namespace; Incomplete says that they could not be read.
 	Cells      []v1alpha1.Cell
 	Incomplete bool
+	// Now is the time, by which a status that was written before a cell was ready is told from one that is true of it. Zero: no
+	// status is.
+	Now time.Time
 }
 
 // Of tells how an object fares.

@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
@@ -60,10 +64,13 @@ func (b *builder) row(cluster string) Row {
 func (b *builder) reported(c *federated.ClusterStatus) Row {
 	row := b.row(c.Name)
 	row.Generation, row.Since, row.Message = c.Generation, c.LastChangeTime, c.Message
-	if failure(c.Status) {
+	row.State = b.state(c)
+	switch {
+	case failure(c.Status) && row.State == Progressing:
+		row.Message = c.Status + " was reported before the cell was ready"
+	case failure(c.Status):
 		row.Reason = c.Status
 	}
-	row.State = b.state(c)
 	if row.State == Progressing && row.Message == "" && b.stale {
 		row.Message = fmt.Sprintf("generation %d is not reported yet", b.Object.Generation)
 	}
@@ -80,10 +87,12 @@ func (b *builder) state(c *federated.ClusterStatus) State {
 	switch {
 	case !kubeFed && !o.Mask.Allows(c.Name):
 		return Held
-	case failure(c.Status):
+	case failure(c.Status) && !b.outdated(c):
 		return Failed
 	case removed:
 		return Removing
+	case failure(c.Status):
+		return Progressing
 	case kubeFed && b.stale:
 		return Unknown
 	case kubeFed:
@@ -93,6 +102,26 @@ func (b *builder) state(c *federated.ClusterStatus) State {
 	default:
 		return Progressing
 	}
+}
+
+// catchUp is how long after a cell has become ready a status may still speak of the time before: KubeFed begins to use a cluster
+// twenty seconds after it is ready, as it ships.
+const catchUp = time.Minute
+
+// outdated reports whether a status says that the cluster could not be reached, and is about to be written anew, because the
+// cell has just become ready.
+func (b *builder) outdated(c *federated.ClusterStatus) bool {
+	switch c.Status {
+	case federated.StatusClusterNotReady, federated.StatusCachedRetrievalFailed, federated.StatusRetrievalFailed:
+	default:
+		return false
+	}
+	cell := b.cells[c.Name]
+	if cell == nil || b.Now.IsZero() {
+		return false
+	}
+	ready := meta.FindStatusCondition(cell.Status.Conditions, string(v1alpha1.ConditionReady))
+	return ready != nil && ready.Status == metav1.ConditionTrue && b.Now.Sub(ready.LastTransitionTime.Time) < catchUp
 }
 
 // unreported returns the row of a topology that the object names and the status does not list.
@@ -126,20 +155,25 @@ func (b *builder) placed() []string {
 	}
 	var selected []string
 	for cluster, cell := range b.cells {
-		labels := maps.Clone(cell.Labels)
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		maps.Copy(labels, map[string]string{
-			v1alpha1.NamespaceLabel: cell.Namespace, v1alpha1.CellLabel: cell.Name,
-			v1alpha1.ClusterLabel: cell.Spec.ClusterName, v1alpha1.TopologyTypeLabel: topology.Cell,
-		})
-		if ok, err := o.Placement.Selects(cluster, labels); err == nil && ok {
+		if ok, err := o.Placement.Selects(cluster, Labels(cell)); err == nil && ok {
 			selected = append(selected, cluster)
 		}
 	}
 	slices.Sort(selected)
 	return selected
+}
+
+// Labels returns the labels of the KubeFedCluster that stands for a cell, as far as the cell tells them.
+func Labels(cell *v1alpha1.Cell) map[string]string {
+	labels := maps.Clone(cell.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, map[string]string{
+		v1alpha1.NamespaceLabel: cell.Namespace, v1alpha1.CellLabel: cell.Name,
+		v1alpha1.ClusterLabel: cell.Spec.ClusterName, v1alpha1.TopologyTypeLabel: topology.Cell,
+	})
+	return labels
 }
 
 // notes says what the reader has to know of how much is told.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
@@ -30,7 +31,7 @@ func (m *Matrix) Settled() (settled bool, waitingFor string) {
 	}
 	c, ok := m.Condition(propagated(m.Propagator))
 	if !ok || c.Status != "True" {
-		return false, strings.TrimSuffix("not propagated: "+c.Message, ": ")
+		return false, because("not propagated", c.Message)
 	}
 	return m.works()
 }
@@ -70,7 +71,21 @@ func (m *Matrix) works() (bool, string) {
 	if required == 0 || heldBack > 0 && int(m.Summary.Available) == required-heldBack {
 		return true, ""
 	}
-	return false, strings.TrimSuffix("not available: "+c.Message, ": ")
+	return false, because("not available", c.Message)
+}
+
+// because joins what is not so with a condition's message, which may begin with the same words.
+func because(what, message string) string {
+	first, size := utf8.DecodeRuneInString(message)
+	message = strings.ToLower(string(first)) + message[size:]
+	switch {
+	case size == 0:
+		return what
+	case strings.HasPrefix(message, what):
+		return message
+	default:
+		return what + ": " + message
+	}
 }
 
 // Condition returns the object's condition of that type.

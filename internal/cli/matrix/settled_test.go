@@ -34,12 +34,19 @@ func TestSettled(t *testing.T) {
 		"OldStatus": {
 			reason: "a member's status from before the release says that it works: the count, which is of the same moment as the condition, knows better",
 			m:      matrix.Matrix{Summary: matrix.Summary{Held: 1, Available: 0}, Rows: []matrix.Row{works, heldBroken}, Conditions: []federated.Condition{propagated, unavailable}},
-			why:    "not available: Not available: a",
+			why:    "not available: a",
 		},
 		"OldStatusHeldWorks": {
 			reason: "the same where what is held works",
 			m:      matrix.Matrix{Summary: matrix.Summary{Held: 1, Available: 1}, Rows: []matrix.Row{works, heldWorks}, Conditions: []federated.Condition{propagated, unavailable}},
-			why:    "not available: Not available: a",
+			why:    "not available: a",
+		},
+		"Broken": {
+			reason: "a message of other words follows",
+			m: matrix.Matrix{Summary: matrix.Summary{Held: 1}, Rows: []matrix.Row{works, heldWorks}, Conditions: []federated.Condition{
+				propagated, {Type: "Available", Status: "False", Message: "Failed: b"},
+			}},
+			why: "not available: failed: b",
 		},
 		"NotPropagated": {reason: "the condition prevails", m: matrix.Matrix{Conditions: []federated.Condition{{Type: "Propagated", Status: "False", Message: "2 of 3"}}}, why: "not propagated: 2 of 3"},
 		"Nothing":       {reason: "nothing has been reported", m: matrix.Matrix{}, why: "not propagated"},

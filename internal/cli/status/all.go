@@ -53,7 +53,7 @@ func (o *Options) all(ctx context.Context) error {
 }
 
 func (o *Options) printAll(fleet *kube.Fleet, namespace string) error {
-	objects := matrix.OfFleet(fleet)
+	objects := matrix.OfFleet(fleet, o.now())
 	switch {
 	case o.Print.Structured():
 		return o.Print.Print(o.kube.Out, printing.Table{}, Objects{Items: append([]matrix.Matrix{}, objects...)}, nil)
@@ -92,7 +92,7 @@ func name(fleet *kube.Fleet, m *matrix.Matrix) string {
 
 // lines lays out a grid for each namespace that has objects.
 func (o *Options) lines(fleet *kube.Fleet, colored bool) []string {
-	objects := matrix.OfFleet(fleet)
+	objects := matrix.OfFleet(fleet, o.now())
 	cells := map[string][]v1alpha1.Cell{}
 	for i := range fleet.Cells {
 		cells[fleet.Cells[i].Namespace] = append(cells[fleet.Cells[i].Namespace], fleet.Cells[i])

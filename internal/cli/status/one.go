@@ -65,7 +65,7 @@ func (o *Options) matrix(ctx context.Context, t kube.Type, object *unstructured.
 	if err != nil {
 		return matrix.Matrix{}, err
 	}
-	in := matrix.Input{Type: t.Name, Kind: t.Target.GroupKind(), Propagator: t.Propagator, Object: decoded}
+	in := matrix.Input{Type: t.Name, Kind: t.Target.GroupKind(), Propagator: t.Propagator, Object: decoded, Now: o.now()}
 	if object.GetNamespace() != "" {
 		in.Cells, err = o.kube.Cells(ctx, object.GetNamespace())
 		switch {

@@ -190,7 +190,7 @@ func (o *Options) manager(ctx context.Context, c client.Client) (*Manager, error
 	if deployment == nil || err != nil {
 		return nil, err
 	}
-	m := &Manager{Name: deployment.Name, Wanted: 1, Release: deployment.Annotations[helmRelease]}
+	m := &Manager{Name: deployment.Name, Namespace: deployment.Namespace, Wanted: 1, Release: deployment.Annotations[helmRelease]}
 	if deployment.Spec.Replicas != nil {
 		m.Wanted = *deployment.Spec.Replicas
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/cli/exit"
 	"github.com/cellfed/cellfed/internal/cli/writing"
 	"github.com/cellfed/cellfed/internal/federated"
 )
@@ -39,7 +40,7 @@ type Cell struct {
 
 // Manager is the manager's Deployment.
 type Manager struct {
-	Name string
+	Name, Namespace string
 	// Wanted is how many replicas there are to be, Pods how many there are, those that end included.
 	Wanted int32
 	Pods   int
@@ -120,13 +121,21 @@ func Plan(s *Situation, c Choice) []Step {
 	}
 	steps = append(steps,
 		step(StopManager, "stop the manager: scale its Deployment to 0", stop, s.Manager.stopped()),
-		step(DeleteWebhooks, "delete "+writing.Enumerate(s.Webhooks)+", which refuse what nobody answers for", "there are no webhook configurations", len(s.Webhooks) == 0),
+		step(DeleteWebhooks, "delete "+writing.Enumerate(s.Webhooks)+refuses(len(s.Webhooks)), "there are no webhook configurations", len(s.Webhooks) == 0),
 		step(RemoveVersion, fmt.Sprintf("take v2beta1 and the conversion from %s, by a Job of the manager's image", counted(len(s.Upgraded), "CRD")), "no CRD has v2beta1", len(s.Upgraded) == 0),
 	)
 	if c.All {
 		steps = append(steps, step(DeleteRest, "delete the rest: "+strings.Join(s.Rest, ", "), "there is nothing else", len(s.Rest) == 0))
 	}
 	return steps
+}
+
+// refuses says why webhook configurations go.
+func refuses(n int) string {
+	if n == 1 {
+		return ", which refuses what nobody answers for"
+	}
+	return ", which refuse what nobody answers for"
 }
 
 func step(act Act, text, done string, isDone bool) Step {
@@ -144,11 +153,13 @@ func Refusal(s *Situation, c Choice) error {
 			"or put the content back as the cells have it", writing.Some(s.Held)))
 	}
 	if !c.KeepCells {
-		all = append(all, cellsRefusal(s))
+		if err := cellsRefusal(s); err != nil {
+			all = append(all, err)
+		}
 	}
 	cellfeds := slices.ContainsFunc(s.Policies, Policy.cellfeds)
 	if cellfeds && s.Manager != nil && s.Manager.Wanted == 0 {
-		all = append(all, fmt.Errorf("types are not handed back yet, which the manager does, and it is stopped: kubectl -n NAMESPACE scale deployment %s --replicas=1, and run this again", s.Manager.Name))
+		all = append(all, fmt.Errorf("types are not handed back yet, which the manager does, and it is stopped: kubectl -n %s scale deployment %s --replicas=1, and run this again", s.Manager.Namespace, s.Manager.Name))
 	}
 	if s.Manager == nil && s.Leader != "" {
 		all = append(all, fmt.Errorf("a manager runs that is no Deployment here (%s holds the lease): stop it once the types are handed back and the cells are gone, and run this again", s.Leader))
@@ -159,7 +170,7 @@ func Refusal(s *Situation, c Choice) error {
 	if c.All && s.Manager != nil && s.Manager.Release != "" {
 		all = append(all, fmt.Errorf("--all: the installation is the Helm release %q: leave it out, and run helm uninstall %s afterwards", s.Manager.Release, s.Manager.Release))
 	}
-	return errors.Join(all...)
+	return exit.Reasons("nothing was changed", all)
 }
 
 func cellsRefusal(s *Situation) error {
@@ -174,7 +185,7 @@ func cellsRefusal(s *Situation) error {
 		return fmt.Errorf("federated objects are on cells: %s: take the cells out of their placement first, which deletes what is there, or give --keep-cells, "+
 			"which leaves every member as it is", writing.Some(full))
 	case len(s.Cells) > 0 && s.Manager != nil && s.Manager.Wanted == 0:
-		return fmt.Errorf("%s left, which the manager removes, and it is stopped: start it again with kubectl scale deployment %s --replicas=1, or give --keep-cells", counted(len(s.Cells), "cell"), s.Manager.Name)
+		return fmt.Errorf("%s left, which the manager removes, and it is stopped: start it again with kubectl -n %s scale deployment %s --replicas=1, or give --keep-cells", counted(len(s.Cells), "cell"), s.Manager.Namespace, s.Manager.Name)
 	}
 	return nil
 }

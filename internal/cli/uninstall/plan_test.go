@@ -14,7 +14,7 @@ var (
 	theirs   = Policy{Name: "secrets", Wanted: v1alpha1.PropagatorKubeFed, Propagator: v1alpha1.PropagatorKubeFed, Storage: "v1beta1", Current: true}
 	migrates = Policy{Name: "jobs.batch", Wanted: v1alpha1.PropagatorKubeFed, Propagator: v1alpha1.PropagatorKubeFed, Current: true}
 	running  = &Manager{Name: "cellfed-manager", Wanted: 2, Pods: 2}
-	stopped  = &Manager{Name: "cellfed-manager"}
+	stopped  = &Manager{Name: "cellfed-manager", Namespace: "kf"}
 	full     = []Cell{{Name: "acme/rz00a", Placed: []string{"configmaps/pay"}}}
 	empty    = []Cell{{Name: "acme/rz00a"}}
 	hooks    = []string{"mutatingwebhookconfiguration/cellfed-mutating", "validatingwebhookconfiguration/cellfed-validating"}
@@ -92,8 +92,8 @@ func TestRefusal(t *testing.T) {
 		"Held":        {reason: "KubeFed would release it", situation: Situation{Policies: []Policy{mine}, Held: []string{"configmaps/pay in acme"}, Manager: running}, want: []string{"configmaps/pay in acme", "kubectl cells release"}},
 		"Placed":      {reason: "what is on a cell would go from the member", situation: Situation{Cells: full, Manager: running}, want: []string{"acme/rz00a (configmaps/pay)", "--keep-cells"}},
 		"Kept":        {reason: "nothing goes where cells are kept", situation: Situation{Cells: full, Manager: running}, choice: Choice{KeepCells: true}},
-		"TooEarly":    {reason: "the manager hands back", situation: Situation{Policies: []Policy{mine}, Manager: stopped}, want: []string{"scale deployment cellfed-manager --replicas=1"}},
-		"CellsLeft":   {reason: "the manager removes cells", situation: Situation{Cells: empty, Manager: stopped}, want: []string{"1 cell left", "--keep-cells"}},
+		"TooEarly":    {reason: "the manager hands back", situation: Situation{Policies: []Policy{mine}, Manager: stopped}, want: []string{"kubectl -n kf scale deployment cellfed-manager --replicas=1"}},
+		"CellsLeft":   {reason: "the manager removes cells", situation: Situation{Cells: empty, Manager: stopped}, want: []string{"1 cell left", "kubectl -n kf scale", "--keep-cells"}},
 		"Elsewhere":   {reason: "a manager that no Deployment stops", situation: Situation{Leader: "vm_1"}, want: []string{"vm_1 holds the lease"}},
 		"NoJob":       {reason: "nothing to make a Job of", situation: Situation{Upgraded: upgraded}, want: []string{"--deployment", "--remove-v2beta1"}},
 		"HelmRelease": {reason: "Helm deletes what it installed", situation: Situation{Manager: &Manager{Name: "m", Release: "cellfed"}}, choice: Choice{All: true}, want: []string{"helm uninstall cellfed"}},
@@ -108,6 +108,31 @@ func TestRefusal(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%s: it does not say %q: %v", tc.reason, want, err)
 				}
+			}
+		})
+	}
+}
+
+// TestReasons: where there are several reasons, each is a line of its own of one refusal.
+func TestReasons(t *testing.T) {
+	const noJob = "there is no Deployment of the manager to make a Job of: name it with --deployment, or run the manager's program once with --remove-v2beta1 and its flags, and run this again"
+	const elsewhere = "a manager runs that is no Deployment here (vm_1 holds the lease): stop it once the types are handed back and the cells are gone, and run this again"
+	cases := map[string]struct {
+		reason    string
+		situation Situation
+		want      string
+	}{
+		"One": {reason: "a sentence", situation: Situation{Upgraded: upgraded}, want: "nothing was changed: " + noJob},
+		"Two": {reason: "a list", situation: Situation{Leader: "vm_1", Upgraded: upgraded}, want: "nothing was changed, for 2 reasons:\n- " + elsewhere + "\n- " + noJob},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := Refusal(&tc.situation, Choice{})
+			if err == nil {
+				t.Fatalf("%s: it is not refused", tc.reason)
+			}
+			if diff := cmp.Diff(tc.want, err.Error()); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package uninstall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -89,7 +90,7 @@ func (o *Options) deleteRest(ctx context.Context, c client.Client) error {
 		return err
 	}
 	if len(policies) > 0 || len(cells) > 0 && !o.KeepCells {
-		return fmt.Errorf("there are %s and %d FederatedTypePolicies again, which would go with their CRDs", counted(len(cells), "cell"), len(policies))
+		return errors.New("somebody has made a cell or a FederatedTypePolicy meanwhile, which would go with its CRD")
 	}
 	for _, object := range objects {
 		err := c.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground))

@@ -94,7 +94,7 @@ func (o *Options) Run(ctx context.Context) error {
 	steps := Plan(s, o.Choice)
 	o.tell(steps)
 	if err := Refusal(s, o.Choice); err != nil {
-		return fmt.Errorf("nothing was changed: %w", err)
+		return err
 	}
 	if o.DryRun {
 		return nil

@@ -121,7 +121,7 @@ func TestUninstall(t *testing.T) {
 2. delete the FederatedTypePolicies: configmaps
 3. 1 cell kept, and read as not ready from now on (nothing to do)
 4. stop the manager: scale its Deployment to 0
-5. delete validatingwebhookconfiguration/cellfed-validating, which refuse what nobody answers for
+5. delete validatingwebhookconfiguration/cellfed-validating, which refuses what nobody answers for
 6. take v2beta1 and the conversion from 1 CRD, by a Job of the manager's image
 `
 	got, err := run(t, host, "--keep-cells", "--dry-run")
@@ -135,7 +135,7 @@ func TestUninstall(t *testing.T) {
 	want := plan + `Step 1 of 6: hand the types back to KubeFed: configmaps
 Step 2 of 6: delete the FederatedTypePolicies: configmaps
 Step 4 of 6: stop the manager: scale its Deployment to 0
-Step 5 of 6: delete validatingwebhookconfiguration/cellfed-validating, which refuse what nobody answers for
+Step 5 of 6: delete validatingwebhookconfiguration/cellfed-validating, which refuses what nobody answers for
 Step 6 of 6: take v2beta1 and the conversion from 1 CRD, by a Job of the manager's image
 What is left is the Deployment with its rights and Services: run this again with --all, or delete what kubectl get all,role,rolebinding,serviceaccount -n kube-federation-system -l app.kubernetes.io/name=cellfed names.
 The CRD cells.cellfed.io stays with the cells: without a manager nobody lets go of them. Do not delete it, and do not run kubectl delete -k, which would wait for ever.

@@ -29,7 +29,7 @@ func (o *Options) refusal(ctx context.Context, cluster *kubefedv1beta1.KubeFedCl
 	}
 	placed := placedOn(fleet, cluster)
 	if len(placed) > 0 && !o.Force {
-		return fmt.Errorf("federated objects are placed on the cluster: %s: take it out of their placement, or, where a selector selects it, change its labels, and wait until they are gone from it",
+		return fmt.Errorf("federated objects are placed on the cluster: %s: take the cluster out of their placement, or change its labels where a selector selects it, and wait until they are gone from it",
 			writing.Some(placed))
 	}
 	if len(placed) > 0 {

@@ -30,8 +30,9 @@ type Options struct {
 	Cluster string
 	// Member says how the member is reached from here.
 	Member membership.Flags
-	// Force leaves the member as it is.
+	// Force leaves the member as it is, Yes does it without asking.
 	Force bool
+	Yes   bool
 	// DryRun is what to do in earnest, Timeout how long the KubeFedCluster may take to go.
 	DryRun  writing.DryRun
 	Timeout time.Duration
@@ -53,6 +54,8 @@ func newCommand(o *Options) *cobra.Command {
 Nothing else in the member is touched: what was propagated there stays, and no namespace is deleted. So that none of it is left
 behind unseen, the command refuses while cells stand on the cluster or federated objects are placed on it, and names them.
 
+It tells what will be deleted, and asks, or needs --yes where nobody can be asked.
+
 --force is for a member that is gone for good: it asks nothing of it, takes the host's part away, placed objects or not, and says
 what a member that comes back would still have. Cells keep even such a cluster.
 
@@ -64,8 +67,8 @@ kubectl cells unjoin hz-b --cluster-context hz-b
 # See what stands in the way
 kubectl cells unjoin hz-b --cluster-context hz-b --dry-run=server
 
-# Take out a member that no longer exists
-kubectl cells unjoin hz-b --force`,
+# In a script, a member that no longer exists
+kubectl cells unjoin hz-b --force --yes`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: membership.Complete(o.kube),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -78,6 +81,7 @@ kubectl cells unjoin hz-b --force`,
 	}
 	o.Member.AddFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&o.Force, "force", false, "Take the host's part away alone, of a member that is gone for good.")
+	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "Do it without asking.")
 	cmd.Flags().DurationVar(&o.Timeout, "timeout", goneIn, "How long the KubeFedCluster may take to go.")
 	o.DryRun.AddFlag(cmd)
 	return cmd
@@ -89,7 +93,7 @@ func (o *Options) Validate() error {
 	case o.Force && o.Member.Given():
 		return exit.Usagef("--force is for a member that is gone, and --cluster-context and --member-kubeconfig reach one: give one of them")
 	case !o.Force && !o.Member.Given():
-		return exit.Usagef("no member is named, whose account is to go: give --cluster-context, a context of the kubeconfig, or --member-kubeconfig; or --force if the member is gone for good")
+		return exit.Usagef("no member is named: give --cluster-context, a context of the kubeconfig, or --member-kubeconfig, to say where the account is to be deleted; or --force if the member is gone for good")
 	}
 	if err := membership.ValidateName(o.Cluster); err != nil {
 		return err
@@ -128,12 +132,13 @@ func (o *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := o.agree(ctx, cluster, account); err != nil {
+		return err
+	}
 	if cluster != nil {
 		if err := o.leave(ctx, cluster); err != nil {
 			return err
 		}
-	} else {
-		fmt.Fprintf(o.kube.ErrOut, "note: there is no KubeFedCluster %q in the namespace %q: what is left of it is taken away\n", o.Cluster, o.kube.KubeFedNamespace)
 	}
 	if err := o.dropSecrets(ctx, c, cluster); err != nil {
 		return err
@@ -168,14 +173,34 @@ func (o *Options) connect(ctx context.Context, cluster *kubefedv1beta1.KubeFedCl
 	return member, nil
 }
 
+// agree refuses what must not be, tells what will be done, and asks.
+func (o *Options) agree(ctx context.Context, cluster *kubefedv1beta1.KubeFedCluster, account membership.Account) error {
+	host := fmt.Sprintf("in the host the KubeFedCluster %q and its token are deleted", o.Cluster)
+	switch {
+	case cluster == nil:
+		fmt.Fprintf(o.kube.ErrOut, "note: there is no KubeFedCluster %q in the namespace %q: what is left of it is taken away\n", o.Cluster, o.kube.KubeFedNamespace)
+		host = "in the host the tokens that are left are deleted"
+	case topology.StandsForCell(cluster.Labels):
+		return fmt.Errorf("the KubeFedCluster %q stands for a cell: delete it with kubectl cells delete", cluster.Name)
+	default:
+		if err := o.refusal(ctx, cluster); err != nil {
+			return err
+		}
+	}
+	if !o.DryRun.Writes() {
+		return nil
+	}
+	fmt.Fprintln(o.kube.ErrOut, host)
+	if o.Force {
+		fmt.Fprintln(o.kube.ErrOut, "in the member nothing is deleted, and the account stays")
+	} else {
+		fmt.Fprintf(o.kube.ErrOut, "in the member the account %s is deleted, and nothing else: what was propagated there stays\n", account.User())
+	}
+	return writing.Confirm(o.kube.IOStreams, fmt.Sprintf("Take %s out of the federation?", o.Cluster), o.Yes)
+}
+
 // leave deletes the KubeFedCluster, and waits until it is gone: the credentials are good as long as somebody may use them.
 func (o *Options) leave(ctx context.Context, cluster *kubefedv1beta1.KubeFedCluster) error {
-	if topology.StandsForCell(cluster.Labels) {
-		return fmt.Errorf("the KubeFedCluster %q stands for a cell: delete it with kubectl cells delete", cluster.Name)
-	}
-	if err := o.refusal(ctx, cluster); err != nil {
-		return err
-	}
 	c, err := o.kube.Client()
 	if err != nil {
 		return err

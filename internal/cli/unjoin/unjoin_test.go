@@ -55,17 +55,21 @@ serviceaccount/cellfed-hz-a deleted in the member
 		err     string
 		code    int
 	}{
-		"Whole":     {reason: "the host's part first, then the account", args: []string{"hz-a"}, out: whole},
-		"DryRun":    {reason: "nothing is changed", args: []string{"hz-a", "--dry-run=client"}, out: strings.ReplaceAll(whole, "\n", " (dry run)\n")},
-		"Cell":      {reason: "a cell stands on it", objects: []client.Object{cell}, args: []string{"hz-a"}, err: "acme/rz00a", code: exit.Failure},
-		"Named":     {reason: "an object names it", objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-a}]}}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
-		"Selected":  {reason: "an object selects it", objects: []client.Object{object("spec: {placement: {topologySelector: {matchLabels: {city: hangzhou}}}}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
-		"Left":      {reason: "an object is still there", objects: []client.Object{object("spec: {placement: {topologies: []}}, status: {topologies: [{name: hz-a}]}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
-		"Elsewhere": {reason: "an object is on another cluster", objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-b}]}}")}, args: []string{"hz-a"}, out: whole},
-		"Foreign":   {reason: "the account is another host's", foreign: true, args: []string{"hz-a"}, out: host, stderr: "belongs to another host cluster"},
-		"Forced":    {reason: "the member is gone for good", gone: true, objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-a}]}}")}, args: []string{"hz-a", "--force"}, out: host, stderr: "still placed on the cluster: configmaps/pay in acme"},
-		"ForcedToo": {reason: "cells keep even a member that is gone", gone: true, objects: []client.Object{cell}, args: []string{"hz-a", "--force"}, err: "--force does not spare that", code: exit.Failure},
-		"Unnamed":   {reason: "no member is named", gone: true, args: []string{"hz-a"}, err: "--cluster-context", code: exit.Usage},
+		"Whole": {
+			reason: "the host's part first, then the account", args: []string{"hz-a", "--yes"}, out: whole,
+			stderr: "in the host the KubeFedCluster \"hz-a\" and its token are deleted\nin the member the account system:serviceaccount:federation:cellfed-hz-a is deleted, and nothing else: what was propagated there stays\n",
+		},
+		"NobodyToAsk": {reason: "a script has to agree", args: []string{"hz-a"}, err: "give --yes", code: exit.Usage},
+		"DryRun":      {reason: "nothing is changed", args: []string{"hz-a", "--dry-run=client"}, out: strings.ReplaceAll(whole, "\n", " (dry run)\n")},
+		"Cell":        {reason: "a cell stands on it", objects: []client.Object{cell}, args: []string{"hz-a"}, err: "acme/rz00a", code: exit.Failure},
+		"Named":       {reason: "an object names it", objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-a}]}}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
+		"Selected":    {reason: "an object selects it", objects: []client.Object{object("spec: {placement: {topologySelector: {matchLabels: {city: hangzhou}}}}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
+		"Left":        {reason: "an object is still there", objects: []client.Object{object("spec: {placement: {topologies: []}}, status: {topologies: [{name: hz-a}]}")}, args: []string{"hz-a"}, err: "configmaps/pay in acme", code: exit.Failure},
+		"Elsewhere":   {reason: "an object is on another cluster", objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-b}]}}")}, args: []string{"hz-a", "--yes"}, out: whole},
+		"Foreign":     {reason: "the account is another host's", foreign: true, args: []string{"hz-a", "-y"}, out: host, stderr: "belongs to another host cluster"},
+		"Forced":      {reason: "the member is gone for good", gone: true, objects: []client.Object{object("spec: {placement: {topologies: [{name: hz-a}]}}")}, args: []string{"hz-a", "--force", "--yes"}, out: host, stderr: "still placed on the cluster: configmaps/pay in acme"},
+		"ForcedToo":   {reason: "cells keep even a member that is gone", gone: true, objects: []client.Object{cell}, args: []string{"hz-a", "--force"}, err: "--force does not spare that", code: exit.Failure},
+		"Unnamed":     {reason: "no member is named", gone: true, args: []string{"hz-a"}, err: "--cluster-context", code: exit.Usage},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

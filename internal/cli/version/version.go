@@ -104,7 +104,7 @@ func (o *Options) run(ctx context.Context) error {
 	}
 	if o.print.Structured() {
 		if asked != nil {
-			fmt.Fprintf(o.kube.ErrOut, "warning: %v\n", asked)
+			fmt.Fprintf(o.kube.ErrOut, "note: %v\n", asked)
 		}
 		return o.print.Print(o.kube.Out, printing.Table{}, versions, nil)
 	}

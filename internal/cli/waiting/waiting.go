@@ -3,6 +3,7 @@ package waiting
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,16 +36,13 @@ func (f *Flags) Validate() error {
 // For looks now and whenever something of what is watched may have changed, until it is so or time is up: then the error
 // says how things stood last.
 func (f *Flags) For(ctx context.Context, k *kube.Kube, what string, watched []kube.Watched, look await.Look) error {
-	last := "nothing is known yet"
-	done, _, err := await.Until(ctx, k, f.Timeout, watched, func(ctx context.Context) (bool, string, error) {
+	before := "Waiting for " + what + ": "
+	done, last, err := await.Until(ctx, k, f.Timeout, watched, func(ctx context.Context) (bool, string, error) {
 		done, state, err := look(ctx)
-		if err == nil && !done {
-			last = state
-		}
-		return done, "Waiting for " + what + ": " + state, err
+		return done, before + state, err
 	})
 	if err != nil || done {
 		return err
 	}
-	return exit.NotSof("waited %s for %s: %s", f.Timeout, what, last)
+	return exit.NotSof("waited %s for %s: %s", f.Timeout, what, strings.TrimPrefix(last, before))
 }

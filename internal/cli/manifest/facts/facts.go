@@ -27,6 +27,8 @@ type Known struct {
 	KubeFedNamespace string
 	// Complete are the kinds of which all objects are known, so that what is not among them is not there.
 	Complete map[string]bool
+	// complete is the same of Cells, by namespace, and absent of single objects, by kind and name.
+	complete, absent map[string]bool
 
 	namespaces map[string]validation.Metadata
 	cells      map[string]v1alpha1.Cell
@@ -39,7 +41,7 @@ type Known struct {
 // New knows nothing yet.
 func New(kubeFedNamespace string) *Known {
 	return &Known{
-		KubeFedNamespace: kubeFedNamespace, Complete: map[string]bool{}, namespaces: map[string]validation.Metadata{}, cells: map[string]v1alpha1.Cell{},
+		KubeFedNamespace: kubeFedNamespace, Complete: map[string]bool{}, complete: map[string]bool{}, absent: map[string]bool{}, namespaces: map[string]validation.Metadata{}, cells: map[string]v1alpha1.Cell{},
 		clusters: map[string]fedv1b1.KubeFedCluster{}, configs: map[string]*fedv1b1.FederatedTypeConfig{},
 		policies: map[string]*v1alpha1.FederatedTypePolicy{}, federated: map[string]*federated.Object{},
 	}
@@ -160,10 +162,16 @@ func (k *Known) cellsIn(namespace string) []v1alpha1.Cell {
 // Whoever gives some of them is taken to give them all.
 func (k *Known) topologiesKnown(namespace, topologyType string) bool {
 	if topologyType == topology.Cell {
-		return k.Complete[Cell] || len(k.cellsIn(namespace)) > 0
+		return k.cellsKnown(namespace) || len(k.cellsIn(namespace)) > 0
 	}
 	return k.clustersKnown()
 }
+
+// cellsKnown reports whether a Cell of the namespace that is not known is not there.
+func (k *Known) cellsKnown(namespace string) bool { return k.Complete[Cell] || k.complete[namespace] }
+
+// missing reports whether it is known that there is no object of the kind and name.
+func (k *Known) missing(kind, name string) bool { return k.Complete[kind] || k.absent[kind+"/"+name] }
 
 func (k *Known) clustersKnown() bool { return k.Complete[KubeFedCluster] || len(k.clusters) > 0 }
 
@@ -241,6 +249,7 @@ func (k *Known) ForNamespace(name string) validation.NamespaceFacts {
 // Clone returns the same knowledge, to be added to.
 func (k *Known) Clone() *Known {
 	c := *k
+	c.complete, c.absent = maps.Clone(k.complete), maps.Clone(k.absent)
 	c.Complete, c.namespaces, c.cells, c.clusters = maps.Clone(k.Complete), maps.Clone(k.namespaces), maps.Clone(k.cells), maps.Clone(k.clusters)
 	c.configs, c.policies, c.federated = maps.Clone(k.configs), maps.Clone(k.policies), maps.Clone(k.federated)
 	return &c

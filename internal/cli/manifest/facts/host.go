@@ -29,20 +29,24 @@ func (k *Known) Load(ctx context.Context, reader client.Reader, namespaces []str
 	everywhere := l.list(ctx, Cell, v1alpha1.GroupVersion)
 	// All of them tell whose the names of target namespaces are.
 	owners := l.list(ctx, Namespace, corev1.SchemeGroupVersion)
+	// What is in no namespace has no cells.
+	namespaces = slices.DeleteFunc(slices.Clone(namespaces), func(namespace string) bool { return namespace == "" })
+	own := !everywhere && len(namespaces) > 0
 	for _, namespace := range namespaces {
-		if namespace == "" {
-			continue
-		}
 		if !owners {
 			l.get(ctx, corev1.SchemeGroupVersion.WithKind(Namespace), client.ObjectKey{Name: namespace})
 		}
 		if !everywhere {
-			l.list(ctx, Cell, v1alpha1.GroupVersion, client.InNamespace(namespace))
+			own = l.cells(ctx, namespace) && own
 		}
 		key := client.ObjectKey{Namespace: namespace, Name: namespace}
 		if !l.get(ctx, federatedKind(federated.V2Beta1), key) {
 			l.get(ctx, federatedKind(federated.V1Beta1), key)
 		}
+	}
+	if own {
+		// Those of the namespaces can be read, and nobody asked for more.
+		l.forbidden = slices.DeleteFunc(l.forbidden, func(kind string) bool { return kind == Cell })
 	}
 	slices.Sort(l.forbidden)
 	return slices.Compact(l.forbidden), l.err
@@ -59,8 +63,19 @@ type loader struct {
 	err       error
 }
 
-// list adds the objects of a kind, and reports whether it could read them.
+// cells adds the Cells of a namespace, and reports whether it could read them.
+func (l *loader) cells(ctx context.Context, namespace string) bool {
+	l.known.complete[namespace] = l.read(ctx, Cell, v1alpha1.GroupVersion, client.InNamespace(namespace))
+	return l.known.complete[namespace]
+}
+
+// list adds all objects of a kind that there are, and reports whether it could read them.
 func (l *loader) list(ctx context.Context, kind string, version schema.GroupVersion, options ...client.ListOption) bool {
+	l.known.Complete[kind] = l.read(ctx, kind, version, options...)
+	return l.known.Complete[kind]
+}
+
+func (l *loader) read(ctx context.Context, kind string, version schema.GroupVersion, options ...client.ListOption) bool {
 	if l.err != nil {
 		return false
 	}
@@ -78,8 +93,6 @@ func (l *loader) list(ctx context.Context, kind string, version schema.GroupVers
 	for i := range list.Items {
 		l.add(&list.Items[i], version.WithKind(kind))
 	}
-	l.known.Complete[kind] = true
-	l.forbidden = slices.DeleteFunc(l.forbidden, func(other string) bool { return other == kind })
 	return true
 }
 
@@ -99,7 +112,7 @@ func (l *loader) get(ctx context.Context, kind schema.GroupVersionKind, key clie
 	case meta.IsNoMatchError(err):
 		return false
 	case apierrors.IsNotFound(err):
-		l.known.Complete[kind.Kind] = true
+		l.known.absent[kind.Kind+"/"+key.Name] = true
 	default:
 		l.err = fmt.Errorf("get %s %s: %w", kind.Kind, key, err)
 	}

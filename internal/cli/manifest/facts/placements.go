@@ -44,7 +44,7 @@ func (p *Place) String() string {
 func (k *Known) Places(o *federated.Object, t Type) (places []Place, assumed []string, err error) {
 	candidates, unknown := k.candidates(o)
 	namespaced, own := t.Target.Namespaced, k.federated[o.Namespace]
-	if namespaced && own == nil && !k.Complete[FederatedNamespace] {
+	if namespaced && own == nil && !k.missing(FederatedNamespace, o.Namespace) {
 		namespaced = false
 		assumed = append(assumed, fmt.Sprintf("no FederatedNamespace of namespace %q is known, so that the namespace is taken to be wherever the object is placed", o.Namespace))
 	}
@@ -74,7 +74,7 @@ func (k *Known) candidates(o *federated.Object) (candidates []scope.Topology, as
 		}
 		namespace, cell, isCell := topology.SplitCellClusterName(name)
 		switch {
-		case isCell && namespace == o.Namespace && !k.Complete[Cell]:
+		case isCell && namespace == o.Namespace && !k.cellsKnown(namespace):
 			candidates = append(candidates, assumedCell(namespace, cell))
 			assumed[name] = fmt.Sprintf("no Cell %q is known, so that its objects are taken to be in namespace %q of its cluster", cell, namespace)
 		case !isCell && !k.Complete[KubeFedCluster]:
