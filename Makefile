@@ -35,7 +35,7 @@ test: test-unit test-controlplane test-e2e test-push ## Run all tests: unit, aga
 .PHONY: test-unit
 test-unit: bin ## Run the unit tests and those that need one API server.
 	@echo "testing the packages, with the race detector"
-	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/docs/pages ./e2e/docs/static ./e2e/framework/... ./hack/metrics/... ./hack/release/... ./internal/... ./webhooks/...
+	go test -race -timeout 20m . ./api/... ./bench/... ./cmd/... ./controllers/... ./e2e/cmd/... ./e2e/docs/pages ./e2e/docs/static ./e2e/framework/... ./hack/image ./hack/metrics/... ./hack/release/... ./internal/... ./webhooks/...
 
 .PHONY: test-controlplane
 test-controlplane: ## Run controlplane's tests.
@@ -179,6 +179,11 @@ $(BIN)/cyclonedx-gomod: hack/tools/go.mod hack/tools/go.sum
 
 $(BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
 	@hack/build.sh $@ hack/tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: image
+image: ## Build the image for two architectures (IMAGE=REPOSITORY:TAG; IMAGE_ARGS=--push sends it there).
+	docker buildx build --platform linux/amd64,linux/arm64 --build-arg VERSION=$(VERSION) \
+		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) --tag $(or $(IMAGE),cellfed/manager:$(VERSION)) $(IMAGE_ARGS) .
 
 .PHONY: release
 release: $(BIN)/helm $(BIN)/cyclonedx-gomod ## Build what is published of VERSION into dist/ (PLATFORMS="linux/amd64" for some, ALLOW_DIRTY=1 to try it out).

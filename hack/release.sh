@@ -28,8 +28,13 @@ fi
 platforms=${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
+# Of what "go env -w" has set, only where modules come from and are kept holds.
+for name in GOPROXY GOSUMDB GOPRIVATE GONOPROXY GONOSUMDB GOINSECURE GOAUTH GOVCS GOTOOLCHAIN GOPATH GOCACHE GOMODCACHE; do
+	export "$name=$(go env "$name")"
+done
 # What the environment could add to a program or an archive.
-export TZ=UTC CGO_ENABLED=0 GOFLAGS='' GOEXPERIMENT='' GOAMD64=v1 GOARM64=v8.0
+export GOENV=off GOWORK=off GOFLAGS='' GOEXPERIMENT='' GOFIPS140=off GOAMD64=v1 GOARM64=v8.0 CGO_ENABLED=0 TZ=UTC
+umask 022
 
 rm -rf dist
 mkdir -p dist/build

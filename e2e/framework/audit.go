@@ -1,12 +1,9 @@
 package framework
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,39 +98,18 @@ func (c *ControlPlane) Mark() (AuditMark, error) {
 // Writes returns the writes since the mark for which keep is true, in the order in which they were answered. A nil
 // keep takes all.
 func (c *ControlPlane) Writes(since AuditMark, keep func(Write) bool) ([]Write, error) {
-	file, err := os.Open(c.auditLog())
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	var writes []Write
+	err := readLog(c.auditLog(), since.offset, func(line []byte) error {
+		write, err := parseWrite(line)
+		if err == nil && (keep == nil || keep(write)) {
+			writes = append(writes, write)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the audit log of %s: %w", c.Name, err)
 	}
-	defer func() { _ = file.Close() }()
-	if _, err := file.Seek(since.offset, io.SeekStart); err != nil {
-		return nil, fmt.Errorf("read the audit log of %s: %w", c.Name, err)
-	}
-	var writes []Write
-	reader := bufio.NewReader(file)
-	for {
-		line, err := reader.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			// A line without its end is still being written.
-			return writes, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read the audit log of %s: %w", c.Name, err)
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		write, err := parseWrite(line)
-		if err != nil {
-			return nil, fmt.Errorf("read the audit log of %s: %w", c.Name, err)
-		}
-		if keep == nil || keep(write) {
-			writes = append(writes, write)
-		}
-	}
+	return writes, nil
 }
 
 // auditEvent is what is used of an event of the group audit.k8s.io.

@@ -38,28 +38,32 @@ func NewCertificates(dir string) (*Certificates, error) {
 
 // Rotate replaces the serving certificate by one that the same authority signed.
 func (c *Certificates) Rotate() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	certificate, key, err := c.Issue([]string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)})
 	if err != nil {
-		return fmt.Errorf("make a serving certificate: %w", err)
+		return err
+	}
+	return c.write(map[string][]byte{"ca.crt": c.caPEM, "tls.key": key, "tls.crt": certificate})
+}
+
+// Issue returns another serving certificate of the authority, and its key, in PEM.
+func (c *Certificates) Issue(names []string, addresses []net.IP) (certificate, key []byte, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a serving certificate: %w", err)
 	}
 	template := c.template("cellfed-manager")
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	template.DNSNames = []string{"localhost"}
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	der, err := x509.CreateCertificate(rand.Reader, template, c.authority, &key.PublicKey, c.authorityKey)
+	template.DNSNames, template.IPAddresses = names, addresses
+	der, err := x509.CreateCertificate(rand.Reader, template, c.authority, &private.PublicKey, c.authorityKey)
 	if err != nil {
-		return fmt.Errorf("sign a serving certificate: %w", err)
+		return nil, nil, fmt.Errorf("sign a serving certificate: %w", err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return fmt.Errorf("encode a serving certificate's key: %w", err)
+		return nil, nil, fmt.Errorf("encode a serving certificate's key: %w", err)
 	}
-	return c.write(map[string][]byte{
-		"ca.crt":  c.caPEM,
-		"tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
-		"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-	})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
 }
 
 // RotateAuthority replaces the authority and the serving certificate.

@@ -63,7 +63,7 @@ func installKubeFed(ctx context.Context, host *Cluster, asShipped bool) (*KubeFe
 	if err != nil {
 		return nil, err
 	}
-	chart, err := kubeFedChart(ctx)
+	chart, err := UpstreamChart(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,8 @@ func installKubeFed(ctx context.Context, host *Cluster, asShipped bool) (*KubeFe
 	return &KubeFed{host: host, bin: bin}, nil
 }
 
-func kubeFedChart(ctx context.Context) (string, error) {
+// UpstreamChart returns the directory of upstream's own chart, which comes with the module that has its Go types.
+func UpstreamChart(ctx context.Context) (string, error) {
 	module, err := moduleDir(ctx, ".", "sigs.k8s.io/kubefed")
 	if err != nil {
 		return "", err

@@ -15,13 +15,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/cellfed/cellfed/e2e/framework"
@@ -122,24 +118,5 @@ func writeAccount(ctx context.Context, host *framework.Cluster, path string) err
 	if err := host.Client.Create(ctx, binding); err != nil {
 		return fmt.Errorf("bind the agent's account: %w", err)
 	}
-	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(7200))}}
-	if err := host.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return fmt.Errorf("make the agent's token: %w", err)
-	}
-	admin, err := host.Config()
-	if err != nil {
-		return err
-	}
-	if err := rest.LoadTLSFiles(admin); err != nil {
-		return fmt.Errorf("read the host's kubeconfig: %w", err)
-	}
-	config := clientcmdapi.NewConfig()
-	config.Clusters["host"] = &clientcmdapi.Cluster{Server: admin.Host, CertificateAuthorityData: admin.CAData}
-	config.AuthInfos["host"] = &clientcmdapi.AuthInfo{Token: request.Status.Token}
-	config.Contexts["host"] = &clientcmdapi.Context{Cluster: "host", AuthInfo: "host"}
-	config.CurrentContext = "host"
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return fmt.Errorf("write the agent's kubeconfig: %w", err)
-	}
-	return nil
+	return host.WriteAccountKubeconfig(ctx, path, agentNamespace, agentAccount)
 }

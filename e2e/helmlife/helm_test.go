@@ -1,15 +1,11 @@
 package helmlife
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/cellfed/cellfed/e2e/framework"
@@ -23,8 +19,7 @@ const (
 
 // release is the release of the chart in the host.
 type release struct {
-	host *framework.Cluster
-	bin  string
+	run *framework.Helm
 	// charts are the packages by their versions, crds is what helm show crds says of the older.
 	charts map[string]string
 	// values are those of the installation, in a file.
@@ -51,9 +46,9 @@ metrics: {readers: [{kind: ServiceAccount, namespace: default, name: default}]}
 
 func newRelease(t *testing.T, host *framework.Cluster) *release {
 	t.Helper()
-	r := &release{host: host, charts: map[string]string{}, values: filepath.Join(dir, "values.yaml")}
+	r := &release{charts: map[string]string{}, values: filepath.Join(dir, "values.yaml")}
 	var err error
-	if r.bin, err = framework.Binary("helm"); err != nil {
+	if r.run, err = framework.NewHelm(filepath.Join(dir, "helm"), host.Kubeconfig); err != nil {
 		t.Fatal(err)
 	}
 	for _, port := range []*int{&r.webhook, &r.facade, &r.metrics, &r.health} {
@@ -66,7 +61,7 @@ func newRelease(t *testing.T, host *framework.Cluster) *release {
 		t.Fatal(err)
 	}
 	for _, version := range []string{older, newer} {
-		if _, err := r.command(t.Context(), "package", chartDir(t), "--version", version, "--app-version", "v"+version, "--destination", dir); err != nil {
+		if _, err := r.run.Run(t.Context(), "", "package", r.run.Chart(), "--version", version, "--app-version", "v"+version, "--destination", dir); err != nil {
 			t.Fatal(err)
 		}
 		r.charts[version] = filepath.Join(dir, "cellfed-"+version+".tgz")
@@ -74,24 +69,10 @@ func newRelease(t *testing.T, host *framework.Cluster) *release {
 	return r
 }
 
-// command runs helm, which keeps what it keeps for itself beside the data, and returns what it wrote.
-func (r *release) command(ctx context.Context, args ...string) (string, error) {
-	home := filepath.Join(dir, "helm")
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, r.bin, args...)
-	cmd.Env = append(os.Environ(),
-		"HELM_CONFIG_HOME="+home, "HELM_CACHE_HOME="+home, "HELM_DATA_HOME="+home, "KUBECONFIG="+r.host.Kubeconfig, "HELM_NAMESPACE="+system)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, stderr.String())
-	}
-	return stdout.String(), nil
-}
-
 // helm runs helm and returns what it wrote.
 func (s *story) helm(args ...string) string {
 	s.Helper()
-	out, err := s.release.command(s.Context(), args...)
+	out, err := s.release.run.Run(s.Context(), "", args...)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -109,13 +90,19 @@ func (s *story) install(version string) (notes string) {
 // upgrade upgrades the release, whose other values stay, and brings what runs up to date.
 func (s *story) upgrade(version string, values ...string) (notes string) {
 	s.Helper()
+	notes = s.change(version, values...)
+	s.roll()
+	return notes
+}
+
+// change upgrades the release, and leaves what runs as it is.
+func (s *story) change(version string, values ...string) (notes string) {
+	s.Helper()
 	args := []string{"upgrade", "cellfed", s.release.charts[version], "--reset-then-reuse-values"}
 	for _, value := range values {
 		args = append(args, "--set", value)
 	}
-	notes = s.helm(args...)
-	s.roll()
-	return notes
+	return s.helm(args...)
 }
 
 // revision returns the release's revision and the version of the chart that it has.

@@ -9,16 +9,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
@@ -58,9 +55,10 @@ type world struct {
 	host    *framework.Cluster
 	members map[string]*framework.Cluster
 	kubectl *framework.Kubectl
-	audit   auditLog
-	release *release
-	pods    *pods
+	// requests are those of the chart's service accounts to the host.
+	requests *framework.RequestLog
+	release  *release
+	pods     *pods
 	// beats counts how often the test has looked whether changes propagate.
 	beats int
 	// uninstalled is what there was before the release was uninstalled.
@@ -76,7 +74,11 @@ type story struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{members: map[string]*framework.Cluster{}}
-	flags := w.audit.start(t, dir)
+	requests, flags, err := framework.NewRequestLog(dir, system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.requests = requests
 	w.host = framework.RunCluster(t, framework.Options{Name: "host", Dir: dir, Controllers: framework.HostControllers, ExtraArgs: flags})
 	for _, name := range []string{hangzhou, shanghai} {
 		w.members[name] = framework.RunCluster(t, framework.Options{Name: name, Dir: dir, Controllers: framework.MemberControllers, Audit: true})
@@ -85,7 +87,6 @@ func newWorld(t *testing.T) *world {
 	if err := w.host.CreateNamespace(t.Context(), system, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}); err != nil {
 		t.Fatal(err)
 	}
-	var err error
 	if w.kubectl, err = w.host.Kubectl(); err != nil {
 		t.Fatal(err)
 	}
@@ -132,42 +133,11 @@ func (s *story) join(member *framework.Cluster) {
 	} {
 		s.must(member.Client.Create(s.Context(), object))
 	}
-	token, err := newToken(s.Context(), member, system, memberAccount)
-	s.must(err)
-	config, err := trusted(member)
+	config, err := member.AccountConfig(s.Context(), system, memberAccount)
 	s.must(err)
 	meta = metav1.ObjectMeta{Namespace: system, Name: member.Name}
-	s.must(s.host.Client.Create(s.Context(), &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"token": token}}))
+	s.must(s.host.Client.Create(s.Context(), &corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"token": config.BearerToken}}))
 	s.must(s.host.Client.Create(s.Context(), &kubefedv1beta1.KubeFedCluster{ObjectMeta: meta, Spec: kubefedv1beta1.KubeFedClusterSpec{
 		APIEndpoint: config.Host, CABundle: config.CAData, SecretRef: kubefedv1beta1.LocalSecretReference{Name: meta.Name},
 	}}))
-}
-
-// newToken returns a token of a service account, as a pod of its is given one.
-func newToken(ctx context.Context, cluster *framework.Cluster, namespace, name string) (string, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(7200))}}
-	if err := cluster.Client.SubResource("token").Create(ctx, account, token); err != nil {
-		return "", fmt.Errorf("request a token of %s/%s in %s: %w", namespace, name, cluster.Name, err)
-	}
-	return token.Status.Token, nil
-}
-
-// trusted returns where the cluster is reached and the authority of its certificate.
-func trusted(cluster *framework.Cluster) (*rest.Config, error) {
-	config, err := cluster.Config()
-	if err != nil {
-		return nil, err
-	}
-	return config, rest.LoadTLSFiles(config)
-}
-
-// chartDir returns the chart's directory.
-func chartDir(t *testing.T) string {
-	t.Helper()
-	root, err := framework.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(root, "charts", "cellfed")
 }

@@ -13,8 +13,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/cellfed/cellfed/e2e/framework"
@@ -31,12 +29,15 @@ type workload struct {
 	health, ready string
 }
 
+// managerName is the name of cellfed's Deployment.
+const managerName = "cellfed-manager"
+
 var workloads = []workload{
 	{
 		deployment: "kubefed-controller-manager", program: "hyperfed", before: []string{"controller-manager"},
 		moved: []string{"--healthz-addr", "--metrics-addr"}, health: "--healthz-addr", ready: "/healthz",
 	},
-	{deployment: "cellfed-manager", program: "manager", health: "--health-probe-bind-address", ready: "/readyz"},
+	{deployment: managerName, program: "manager", health: "--health-probe-bind-address", ready: "/readyz"},
 }
 
 // pods are the processes that run in place of the pods of the chart's Deployments, one for each Deployment.
@@ -47,8 +48,9 @@ type pods struct {
 
 type pod struct {
 	*framework.Process
-	// template is that of the Deployment, as it was when the process was started.
+	// template is that of the Deployment, as it was when the process was started, volumes are where its volumes are here.
 	template string
+	volumes  map[string]corev1.Volume
 	address  string
 }
 
@@ -99,16 +101,19 @@ func (p *pods) start(ctx context.Context, w workload, spec *corev1.PodSpec) (*po
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := p.account(ctx, home, spec.ServiceAccountName)
+	kubeconfig := filepath.Join(home, "kubeconfig")
+	if err := p.host.WriteAccountKubeconfig(ctx, kubeconfig, system, spec.ServiceAccountName); err != nil {
+		return nil, err
+	}
+	made := &pod{volumes: map[string]corev1.Volume{}}
+	mounts, err := made.mount(home, spec)
 	if err != nil {
 		return nil, err
 	}
-	mounts, err := p.mount(ctx, home, spec)
-	if err != nil {
+	if err := p.fill(ctx, made); err != nil {
 		return nil, err
 	}
 	args := append(slices.Clone(w.before), "--kubeconfig="+kubeconfig)
-	made := &pod{}
 	for _, arg := range container.Args {
 		name, value, _ := strings.Cut(arg, "=")
 		if slices.Contains(w.moved, name) {
@@ -135,72 +140,6 @@ func (p *pods) start(ctx context.Context, w workload, spec *corev1.PodSpec) (*po
 	}
 	made.Process, err = framework.Start(framework.Program{Name: w.deployment, Path: bin, Dir: home, Args: args})
 	return made, err
-}
-
-// account writes a kubeconfig of a service account.
-func (p *pods) account(ctx context.Context, home, name string) (string, error) {
-	token, err := newToken(ctx, p.host, system, name)
-	if err != nil {
-		return "", err
-	}
-	config, err := trusted(p.host)
-	if err != nil {
-		return "", err
-	}
-	account := clientcmdapi.NewConfig()
-	account.Clusters["host"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
-	account.AuthInfos["host"] = &clientcmdapi.AuthInfo{Token: token}
-	account.Contexts["host"] = &clientcmdapi.Context{Cluster: "host", AuthInfo: "host"}
-	account.CurrentContext = "host"
-	path := filepath.Join(home, "kubeconfig")
-	return path, clientcmd.WriteToFile(*account, path)
-}
-
-// mount writes the files of the container's projected volumes, and returns their directories by those of the container.
-func (p *pods) mount(ctx context.Context, home string, spec *corev1.PodSpec) (map[string]string, error) {
-	mounts := map[string]string{}
-	for _, mount := range spec.Containers[0].VolumeMounts {
-		i := slices.IndexFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
-		if i < 0 || spec.Volumes[i].Projected == nil {
-			return nil, fmt.Errorf("the mount %s is of no projected volume", mount.Name)
-		}
-		mounts[mount.MountPath] = filepath.Join(home, mount.Name)
-		if err := os.MkdirAll(mounts[mount.MountPath], 0o700); err != nil {
-			return nil, err
-		}
-		for _, source := range spec.Volumes[i].Projected.Sources {
-			data, items, err := p.source(ctx, source)
-			if err != nil {
-				return nil, err
-			}
-			for _, item := range items {
-				if len(data[item.Key]) == 0 {
-					return nil, fmt.Errorf("the volume %s has no %s", mount.Name, item.Key)
-				}
-				if err := os.WriteFile(filepath.Join(mounts[mount.MountPath], item.Path), data[item.Key], 0o600); err != nil {
-					return nil, err
-				}
-			}
-		}
-	}
-	return mounts, nil
-}
-
-func (p *pods) source(ctx context.Context, source corev1.VolumeProjection) (map[string][]byte, []corev1.KeyToPath, error) {
-	switch {
-	case source.Secret != nil:
-		secret := &corev1.Secret{}
-		err := p.host.Client.Get(ctx, client.ObjectKey{Namespace: system, Name: source.Secret.Name}, secret)
-		return secret.Data, source.Secret.Items, err
-	case source.ConfigMap != nil:
-		config, data := &corev1.ConfigMap{}, map[string][]byte{}
-		err := p.host.Client.Get(ctx, client.ObjectKey{Namespace: system, Name: source.ConfigMap.Name}, config)
-		for key, value := range config.Data {
-			data[key] = []byte(value)
-		}
-		return data, source.ConfigMap.Items, err
-	}
-	return nil, nil, errors.New("a projected volume that is of no Secret and no ConfigMap")
 }
 
 // waitReady waits as a readiness probe does.

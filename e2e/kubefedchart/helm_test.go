@@ -3,12 +3,7 @@
 package kubefedchart
 
 import (
-	"bytes"
-	"context"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -29,54 +24,35 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// newHelm returns a helm that reaches no cluster but one that it is told.
+func newHelm(t *testing.T) *framework.Helm {
+	t.Helper()
+	h, err := framework.NewHelm(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 // chart returns the chart's directory.
 func chart(t *testing.T) string {
 	t.Helper()
-	root, err := framework.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(root, "charts", "cellfed", "charts", "kubefed")
+	return newHelm(t).Chart("charts", "kubefed")
 }
 
-// upstream returns the directory of upstream's own chart, which comes with the module that has its Go types.
+// upstream returns the directory of upstream's own chart.
 func upstream(t *testing.T) string {
 	t.Helper()
-	root, err := framework.ModuleRoot()
+	dir, err := framework.UpstreamChart(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kubefed")
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("find upstream's module: %v", err)
-	}
-	return filepath.Join(string(bytes.TrimSpace(out)), "charts", "kubefed")
-}
-
-// runHelm runs helm, which keeps what it keeps for itself in a directory of the test's, and returns what it wrote.
-func runHelm(ctx context.Context, t *testing.T, args ...string) (string, error) {
-	t.Helper()
-	bin, err := framework.Binary("helm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := t.TempDir()
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, bin, args...)
-	cmd.Env = append(os.Environ(),
-		"HELM_CONFIG_HOME="+home, "HELM_CACHE_HOME="+home, "HELM_DATA_HOME="+home, "KUBECONFIG="+os.DevNull)
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("helm %v: %w: %s", args, err, stderr.String())
-	}
-	return stdout.String(), nil
+	return dir
 }
 
 func helm(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := runHelm(t.Context(), t, args...)
+	out, err := newHelm(t).Run(t.Context(), "", args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,11 +35,8 @@ var rare = map[string]string{
 // stopped and another one's configuration deleted. No request of it is refused, and it has no right that it does not use.
 func TestKubeFed(t *testing.T) {
 	dir := t.TempDir()
-	audit, auditArgs := newAuditLog(t, dir)
-	host := startCluster(t, framework.Options{
-		Name: "host", Dir: dir, Controllers: framework.HostControllers, ExtraArgs: auditArgs,
-	})
-	member := startCluster(t, framework.Options{Name: "member", Dir: dir, Controllers: framework.MemberControllers})
+	log, host := startHost(t, dir)
+	member := framework.RunCluster(t, framework.Options{Name: "member", Dir: dir, Controllers: framework.MemberControllers})
 	install(t, host)
 	enable(t, host, "namespaces", "configmaps", "services", "deployments.apps", "clusterroles.rbac.authorization.k8s.io")
 	join(t, host, member)
@@ -54,16 +51,13 @@ func TestKubeFed(t *testing.T) {
 	t.Run("ServiceStatus", func(t *testing.T) { serviceStatus(t, host, member) })
 	t.Run("Deletion", func(t *testing.T) { deletion(t, host, member) })
 	t.Run("Types", func(t *testing.T) { types(t, host, process) })
-	t.Run("Rights", func(t *testing.T) { rights(t, audit) })
+	t.Run("Rights", func(t *testing.T) { rights(t, log) })
 }
 
 // TestGates runs the controller manager with other gates and another lock, and with the rights that go with them.
 func TestGates(t *testing.T) {
 	dir := t.TempDir()
-	audit, auditArgs := newAuditLog(t, dir)
-	host := startCluster(t, framework.Options{
-		Name: "host", Dir: dir, Controllers: framework.HostControllers, ExtraArgs: auditArgs,
-	})
+	log, host := startHost(t, dir)
 	install(t, host, "--set", "featureGates.SchedulerPreferences=false,featureGates.RawResourceStatusCollection=true",
 		"--set", "config.leaderElect.resourceLock=endpoints")
 	enable(t, host, "namespaces", "services", "deployments.apps")
@@ -85,7 +79,7 @@ func TestGates(t *testing.T) {
 		}
 		return nil
 	})
-	if _, refused := audit.requests(t); len(refused) > 0 {
+	if _, refused := requests(t, log); len(refused) > 0 {
 		t.Errorf("the host refused:\n%v", refused)
 	}
 }
@@ -257,8 +251,8 @@ func types(t *testing.T, host *framework.Cluster, process *framework.Process) {
 }
 
 // rights compares what the controller manager asked for with what the chart grants it.
-func rights(t *testing.T, audit auditLog) {
-	asked, refused := audit.requests(t)
+func rights(t *testing.T, log *framework.RequestLog) {
+	asked, refused := requests(t, log)
 	if len(refused) > 0 {
 		t.Errorf("the host refused:\n%v", refused)
 	}

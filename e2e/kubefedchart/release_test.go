@@ -23,7 +23,7 @@ import (
 // CustomResourceDefinitions, and what was registered, are there throughout. The pods are let into a namespace that enforces
 // the restricted Pod Security Standard.
 func TestRelease(t *testing.T) {
-	host := startCluster(t, framework.Options{Name: "host", Dir: t.TempDir(), Controllers: framework.HostControllers})
+	host := framework.RunCluster(t, framework.Options{Controllers: framework.HostControllers})
 	restricted := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 	if err := host.CreateNamespace(t.Context(), namespace, restricted); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestRelease(t *testing.T) {
 
 	taken := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "kubefed-controller"}}
 	create(t, host, taken)
-	if _, err := runHelm(t.Context(), t, append([]string{"install", release, chart(t)}, at...)...); err == nil || !strings.Contains(err.Error(), taken.Name) {
+	if _, err := newHelm(t).Run(t.Context(), "", append([]string{"install", release, chart(t)}, at...)...); err == nil || !strings.Contains(err.Error(), taken.Name) {
 		t.Fatalf("an install into a host that has a KubeFed: %v, want a refusal that names %s", err, taken.Name)
 	}
 	if err := host.Client.Delete(t.Context(), taken); err != nil {

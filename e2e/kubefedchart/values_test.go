@@ -135,7 +135,7 @@ func TestRefused(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := runHelm(t.Context(), t, "template", release, chart(t), "--set", test.set)
+			_, err := newHelm(t).Run(t.Context(), "", "template", release, chart(t), "--set", test.set)
 			if err == nil || !strings.Contains(err.Error(), test.names) {
 				t.Errorf("%s: --set %s: %v, want a refusal that names %s", test.reason, test.set, err, test.names)
 			}

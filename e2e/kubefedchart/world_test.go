@@ -9,14 +9,10 @@ import (
 	"testing"
 	"time"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	kubefedv1beta1 "sigs.k8s.io/kubefed/pkg/apis/core/v1beta1"
 
@@ -26,20 +22,14 @@ import (
 // patience bounds every wait: upstream looks at a deletion again after ten seconds.
 const patience = 90 * time.Second
 
-// startCluster starts a cluster and stops it with the test.
-func startCluster(t *testing.T, o framework.Options) *framework.Cluster {
+// startHost starts a host whose log has what is asked of it by the chart's service account.
+func startHost(t *testing.T, dir string) (*framework.RequestLog, *framework.Cluster) {
 	t.Helper()
-	cluster, err := framework.StartCluster(t.Context(), o)
+	log, flags, err := framework.NewRequestLog(dir, namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		// The test's own context has ended by now.
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return cluster
+	return log, framework.RunCluster(t, framework.Options{Dir: dir, Controllers: framework.HostControllers, ExtraArgs: flags})
 }
 
 // install installs the chart, with what makes upstream quick.
@@ -68,30 +58,6 @@ func create(t *testing.T, cluster *framework.Cluster, objects ...client.Object) 
 	}
 }
 
-// tokenOf returns a token of a service account.
-func tokenOf(t *testing.T, cluster *framework.Cluster, namespace, name string) string {
-	t.Helper()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	token := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: new(int64(3600))}}
-	if err := cluster.Client.SubResource("token").Create(t.Context(), account, token); err != nil {
-		t.Fatalf("request a token of %s/%s in %s: %v", namespace, name, cluster.Name, err)
-	}
-	return token.Status.Token
-}
-
-// trusted returns where the cluster is reached and the authority of its certificate.
-func trusted(t *testing.T, cluster *framework.Cluster) *rest.Config {
-	t.Helper()
-	config, err := cluster.Config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := rest.LoadTLSFiles(config); err != nil {
-		t.Fatal(err)
-	}
-	return config
-}
-
 // join registers the member.
 func join(t *testing.T, host, member *framework.Cluster) {
 	t.Helper()
@@ -101,10 +67,13 @@ func join(t *testing.T, host, member *framework.Cluster) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: meta.Namespace, Name: meta.Name}},
 	})
-	config := trusted(t, member)
+	config, err := member.AccountConfig(t.Context(), "default", "kubefed")
+	if err != nil {
+		t.Fatal(err)
+	}
 	meta = metav1.ObjectMeta{Namespace: namespace, Name: member.Name}
 	create(t, host,
-		&corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"token": tokenOf(t, member, "default", "kubefed")}},
+		&corev1.Secret{ObjectMeta: meta, StringData: map[string]string{"token": config.BearerToken}},
 		&kubefedv1beta1.KubeFedCluster{ObjectMeta: meta, Spec: kubefedv1beta1.KubeFedClusterSpec{
 			APIEndpoint: config.Host, CABundle: config.CAData,
 			SecretRef: kubefedv1beta1.LocalSecretReference{Name: meta.Name},
@@ -151,14 +120,8 @@ func enable(t *testing.T, host *framework.Cluster, names ...string) {
 func manager(t *testing.T, host *framework.Cluster) *framework.Process {
 	t.Helper()
 	dir := t.TempDir()
-	account := clientcmdapi.NewConfig()
-	config := trusted(t, host)
-	account.Clusters["host"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
-	account.AuthInfos["host"] = &clientcmdapi.AuthInfo{Token: tokenOf(t, host, namespace, "kubefed-controller")}
-	account.Contexts["host"] = &clientcmdapi.Context{Cluster: "host", AuthInfo: "host"}
-	account.CurrentContext = "host"
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := clientcmd.WriteToFile(*account, kubeconfig); err != nil {
+	if err := host.WriteAccountKubeconfig(t.Context(), kubeconfig, namespace, account); err != nil {
 		t.Fatal(err)
 	}
 	bin, err := framework.Binary("hyperfed")

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,11 +60,11 @@ func TestFederatedCRDs(t *testing.T) {
 // upstreamCRDs are the federated CRDs of KubeFed's own chart.
 func upstreamCRDs(t *testing.T) map[string]map[string]any {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kubefed").Output()
+	chart, err := framework.UpstreamChart(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := framework.ReadManifests(filepath.Join(strings.TrimSpace(string(out)), "charts", "kubefed", "crds", "crds.yaml"))
+	objects, err := framework.ReadManifests(filepath.Join(chart, "crds", "crds.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -19,25 +17,14 @@ import (
 
 const chartDir = "../../charts/cellfed"
 
-// command runs a built program in the module's root, and returns what it printed, or what it said was wrong.
-func command(t testing.TB, stdin, name string, args ...string) ([]byte, error) {
+// helm runs helm with values as its input, and returns what it printed, or what it said was wrong.
+func helm(t testing.TB, values string, args ...string) (string, error) {
 	t.Helper()
-	program, err := framework.Binary(name)
+	h, err := framework.NewHelm(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := framework.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Dir, cmd.Stdin = root, strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, stderr.String())
-	}
-	return stdout.Bytes(), nil
+	return h.Run(t.Context(), values, args...)
 }
 
 // helmTemplate renders the chart with values, as YAML, as helm would install it into a namespace.
@@ -49,11 +36,11 @@ func helmTemplate(t testing.TB, namespace, values string, args ...string) ([]*un
 func renderChart(t testing.TB, chart, namespace, values string, args ...string) ([]*unstructured.Unstructured, error) {
 	t.Helper()
 	args = append([]string{"template", "cellfed", chart, "--namespace", namespace, "--values", "-"}, args...)
-	out, err := command(t, values, "helm", args...)
+	out, err := helm(t, values, args...)
 	if err != nil {
 		return nil, err
 	}
-	return parse(out)
+	return parse([]byte(out))
 }
 
 // mustTemplate renders the chart in the namespace of KubeFed.
@@ -68,11 +55,15 @@ func mustTemplate(t testing.TB, values string, args ...string) map[string]*unstr
 
 func kustomize(t testing.TB, dir string) map[string]*unstructured.Unstructured {
 	t.Helper()
-	out, err := command(t, "", "kubectl", "kustomize", dir)
+	kubectl, err := framework.NewKubectl(filepath.Join(t.TempDir(), "kubeconfig"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := parse(out)
+	out, err := kubectl.Must(t.Context(), "", "kustomize", filepath.Join("..", "..", dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := parse([]byte(out))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -20,15 +19,7 @@ type host struct {
 
 func startHost(t *testing.T) host {
 	t.Helper()
-	cluster, err := framework.StartCluster(t.Context(), framework.Options{Name: "host", Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
+	cluster := framework.RunCluster(t, framework.Options{})
 	if err := cluster.CreateNamespace(t.Context(), framework.KubeFedNamespace, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}); err != nil {
 		t.Fatal(err)
 	}
@@ -54,18 +45,18 @@ func (h host) helm(t *testing.T, values string, args ...string) string {
 	if values != "" {
 		args = append(args, "--values", "-")
 	}
-	out, err := command(t, values, "helm", args...)
+	out, err := helm(t, values, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(out)
+	return out
 }
 
 // conflicts runs helm, which must refuse to write what is another's.
 func (h host) conflicts(t *testing.T, args ...string) {
 	t.Helper()
 	args = append(args, "--kubeconfig", h.kubeconfig, "--namespace", framework.KubeFedNamespace)
-	if _, err := command(t, "", "helm", args...); err == nil || !strings.Contains(err.Error(), "conflict") {
+	if _, err := helm(t, "", args...); err == nil || !strings.Contains(err.Error(), "conflict") {
 		t.Errorf("helm %s: got error %v, want a conflict", args[0], err)
 	}
 }
@@ -90,7 +81,7 @@ func TestServer(t *testing.T) {
 	}
 	h.must(t, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=1m")
 	lifecycle(t, h)
-
+	t.Run("Argocd", func(t *testing.T) { shareArgocd(t, h) })
 	t.Run("Accepted", func(t *testing.T) {
 		for _, name := range []string{"TypesAll", "CertificatesGivenSecrets", "Webhooks", "WebhooksURL", "NetworkPolicy", "HostNetwork"} {
 			var all []string

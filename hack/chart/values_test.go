@@ -17,7 +17,7 @@ func TestLint(t *testing.T) {
 		"Default": "{}", "Everything": `{kubefed: {enabled: true}, metrics: {dashboards: {enabled: true}, prometheusRule: {enabled: true}}, types: {deployments: {enabled: true}}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := command(t, values, "helm", "lint", "--strict", "charts/cellfed", "--values", "-"); err != nil {
+			if _, err := helm(t, values, "lint", "--strict", "charts/cellfed", "--values", "-"); err != nil {
 				t.Error(err)
 			}
 		})
@@ -50,12 +50,56 @@ func TestRefused(t *testing.T) {
 		"TracingCAs":       {"Two of them.", `{tracing: {endpoint: "otel:4317", caSecretName: a, caConfigMapName: b}}`, "tracing has both"},
 		"TracingInsecure":  {"Nothing would check it.", `{tracing: {endpoint: "otel:4317", insecure: true, caSecretName: a}}`, "tracing.insecure"},
 		"MonitorOfNothing": {"Nothing is served.", `{metrics: {enabled: false, serviceMonitor: {enabled: true}}}`, "metrics.serviceMonitor.enabled"},
+		"Subchart":         {"KubeFed would not be installed, and nobody told.", `{kubefed: {enabld: true}}`, "'enabld' not allowed"},
+		"SubchartOff":      {"A subchart that is off is not asked.", `{kubefed: {replica: 1}}`, "'replica' not allowed"},
+		"SubchartCRDs":     {"A subchart without values.", `{federated-crds: {enabld: true}}`, "'enabld' not allowed"},
+		"Ports":            {"One of the two could not listen.", `{ports: {health: 9443}}`, "ports.health and ports.webhook"},
+		"PortOfProfiles":   {"On whatever address.", `{pprof: {bindAddress: "127.0.0.1:8081"}}`, "pprof.bindAddress"},
+		"Undrainable":      {"Nodes could not be drained.", `{podDisruptionBudget: {minAvailable: 2}}`, "podDisruptionBudget.minAvailable is 2"},
+		"UndrainableShare": {"A share is rounded up.", `{podDisruptionBudget: {minAvailable: 60%}}`, "set replicas to 3"},
+		"CommonLabel":      {"Said twice.", `{commonLabels: {app.kubernetes.io/instance: x}}`, "commonLabels has the key app.kubernetes.io/instance"},
+		"AggregatingLabel": {"It would give people the manager's rights.", `{commonLabels: {rbac.authorization.k8s.io/aggregate-to-view: "true"}}`, "commonLabels has the key rbac"},
+		"MonitorLabel":     {"Said twice.", `{metrics: {serviceMonitor: {labels: {helm.sh/chart: x}}}}`, "metrics.serviceMonitor.labels has the key helm.sh/chart"},
+		"PodLabel":         {"Services select by it.", `{podLabels: {app.kubernetes.io/name: x}}`, "podLabels has the key"},
+		"PodAnnotation":    {"Said twice.", `{podAnnotations: {kubectl.kubernetes.io/default-container: x}}`, "podAnnotations has the key"},
+		"LabelValue":       {"No label's value.", `{commonLabels: {owner: "team platform"}}`, "/commonLabels/owner"},
+		"LabelKey":         {"No label's key.", `{podLabels: {"a b": x}}`, "propertyName 'a b'"},
+		"Verbosity":        {"It would log nothing.", `{logging: {level: 128}}`, "/logging/level"},
+		"Lifetimes":        {"A CA ends after what it issued.", `{certificates: {selfManaged: {authorityLifetime: 1h}}}`, "certificates.selfManaged.lifetime, which is 2160h"},
+		"ZeroTime":         {"The manager would not start.", `{members: {timeout: 0s}}`, "/members/timeout"},
 		"MonitorAway":      {"It could not read the CA.", `{metrics: {serviceMonitor: {enabled: true, namespace: monitoring}}}`, "metrics.serviceMonitor.namespace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if _, err := helmTemplate(t, framework.KubeFedNamespace, tc.values); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s\ngot error %v, want one that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestNotes: what would not work is said once it is installed.
+func TestNotes(t *testing.T) {
+	const untrusted = "tracing.caSecretName"
+	for name, tc := range map[string]struct {
+		reason, values, word string
+		want                 bool
+	}{
+		"Default":    {"There is nothing to say.", `{}`, untrusted, false},
+		"NoCA":       {"The image has no CAs.", `{tracing: {endpoint: "otel:4317"}}`, untrusted, true},
+		"CA":         {"It is given.", `{tracing: {endpoint: "otel:4317", caConfigMapName: otel}}`, untrusted, false},
+		"Insecure":   {"Nothing is checked.", `{tracing: {endpoint: "otel:4317", insecure: true}}`, untrusted, false},
+		"NoWebhooks": {"Nobody judges.", `{webhooks: {enabled: false}}`, "webhooks.enabled is false", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := helm(t, tc.values, "install", "cellfed", "charts/cellfed", "--dry-run=client", "--values", "-")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, notes, _ := strings.Cut(out, "\nNOTES:\n")
+			if !strings.Contains(notes, "Wait until it answers") || strings.Contains(notes, tc.word) != tc.want {
+				t.Errorf("%s\nthe notes contain %q: want %v\n%s", tc.reason, tc.word, tc.want, notes)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -204,6 +205,24 @@ func TestInspect(t *testing.T) {
 	}
 	if err := inspectProgram(build{plugin, runtime.GOOS, runtime.GOARCH}, []byte("no program")); err == nil {
 		t.Error("a text was taken for a program")
+	}
+}
+
+// TestInspectSettings: what a machine's settings add to a program is found in it.
+func TestInspectSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "program")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-tags=local", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	program, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = inspectProgram(build{plugin, runtime.GOOS, runtime.GOARCH}, program)
+	if want := `was built with -tags "local", want ""`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got the error %v, want one that says %s", err, want)
 	}
 }
 

@@ -12,7 +12,7 @@ app.kubernetes.io/name: cellfed
 {{/* Labels that are the same in every version of the chart: what is judged when it changes has no others. */}}
 {{- define "cellfed.steadyLabels" -}}
 app.kubernetes.io/name: cellfed
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
@@ -24,6 +24,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "cellfed.steadyLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* The same with labels of one object's own: (dict "root" $ "labels" ...). */}}
+{{- define "cellfed.labelsAnd" -}}
+{{ merge (dict) .labels (include "cellfed.labels" .root | fromYaml) | toYaml }}
 {{- end }}
 
 {{/* The image's full name. */}}
@@ -47,7 +52,7 @@ url: {{ printf "%s%s" (trimSuffix "/" .root.Values.webhooks.url) .path | quote }
 {{- else -}}
 service:
   name: cellfed-webhook
-  namespace: {{ .root.Release.Namespace }}
+  namespace: {{ .root.Release.Namespace | quote }}
   path: {{ .path }}
   port: 443
 {{- end }}

@@ -1,9 +1,6 @@
 {{/* The manager's flags. Every one that a value decides is given, whether or not it is the manager's default. */}}
 {{- define "cellfed.args" -}}
-{{- $v := .Values }}
-{{- if and (not $v.leaderElection.enabled) (gt (int $v.replicas) 1) }}
-{{- fail (printf "leaderElection.enabled is false with replicas %d, and every one of them would write: set replicas to 1, or leaderElection.enabled to true" (int $v.replicas)) }}
-{{- end -}}
+{{- $v := .Values -}}
 - --leader-elect={{ $v.leaderElection.enabled }}
 - --leader-election-namespace={{ .Release.Namespace }}
 - --kubefed-namespace={{ include "cellfed.kubefedNamespace" . }}
@@ -31,7 +28,7 @@
 - --storage-settle-period={{ $v.handOver.storageSettlePeriod }}
 - --member-qps={{ $v.members.qps }}
 - --member-timeout={{ $v.members.timeout }}
-- --member-workers={{ $v.members.workers }}
+- --member-workers={{ int $v.members.workers }}
 - --default-placement-mask={{ $v.defaultPlacementMask }}
 - --tenant-change={{ $v.tenantChange }}
 {{- if eq $v.certificates.mode "SelfManaged" }}
@@ -68,7 +65,7 @@
 {{- if eq $c.mode "CertManager" -}}
 - name: certs
   secret:
-    secretName: {{ $c.certManager.secretName }}
+    secretName: {{ $c.certManager.secretName | quote }}
 {{- else if eq $c.mode "Given" -}}
 {{- $secret := required "certificates.mode is Given without certificates.given.secretName: name the Secret that holds tls.crt and tls.key" $c.given.secretName }}
 {{- if and $c.given.caSecretName $c.given.caConfigMapName }}
@@ -78,18 +75,18 @@
   projected:
     sources:
     - secret:
-        name: {{ $secret }}
+        name: {{ $secret | quote }}
         items:
         - {key: tls.crt, path: tls.crt}
         - {key: tls.key, path: tls.key}
     {{- if $c.given.caConfigMapName }}
     - configMap:
-        name: {{ $c.given.caConfigMapName }}
+        name: {{ $c.given.caConfigMapName | quote }}
         items:
         - {key: ca.crt, path: ca.crt}
     {{- else }}
     - secret:
-        name: {{ $c.given.caSecretName | default $secret }}
+        name: {{ $c.given.caSecretName | default $secret | quote }}
         items:
         - {key: ca.crt, path: ca.crt}
     {{- end }}
@@ -110,7 +107,7 @@
   projected:
     sources:
     - {{ ternary "secret" "configMap" (not (empty $t.caSecretName)) }}:
-        name: {{ $t.caSecretName | default $t.caConfigMapName }}
+        name: {{ $t.caSecretName | default $t.caConfigMapName | quote }}
         items:
         - {key: ca.crt, path: ca.crt}
 {{- end }}

@@ -106,7 +106,7 @@ func TestFlags(t *testing.T) {
 	for _, name := range []string{
 		// Those of API servers, kubectl, Helm and the demos' programs, which other pages speak of.
 		"chunk-size", "force-conflicts", "request-timeout", "kubeconfig", "dry-run", "only", "rounds", "help", "print",
-		"zap-log-level", "tracing-config-file",
+		"zap-log-level", "tracing-config-file", "take-ownership",
 	} {
 		flags[name] = true
 	}

@@ -7,7 +7,7 @@
 {{- define "kubefed.selectorLabels" -}}
 app.kubernetes.io/name: kubefed
 app.kubernetes.io/component: controller-manager
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The labels of everything but pods. */}}
