@@ -140,8 +140,9 @@ func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.O
 	return reconcile.Result{}, nil
 }
 
-// withGenerations returns an object whose status says of each topology which generation it received, also where upstream
-// wrote it: that knows one generation for all. Reported once, it is known as long as the topology gets no other.
+// withGenerations returns an object whose status says of each topology which generation it received and when, also where upstream
+// wrote it: that knows one generation, and one time of its last change, for all. Reported once, it is known as long as the
+// topology gets no other.
 func withGenerations(o *federated.Object) *federated.Object {
 	if o.Status.Summary != nil || len(o.Status.Clusters) == 0 {
 		return o
@@ -149,11 +150,29 @@ func withGenerations(o *federated.Object) *federated.Object {
 	copied := *o
 	copied.Status.Clusters = slices.Clone(o.Status.Clusters)
 	for i := range copied.Status.Clusters {
-		if c := &copied.Status.Clusters[i]; c.Status == federated.StatusOK && c.Generation == 0 {
+		c := &copied.Status.Clusters[i]
+		if c.Status != federated.StatusOK {
+			continue
+		}
+		if c.Generation == 0 {
 			c.Generation = o.Status.ObservedGeneration
+		}
+		if c.LastChangeTime == "" {
+			c.LastChangeTime = lastPropagated(o)
 		}
 	}
 	return &copied
+}
+
+// lastPropagated returns when upstream last propagated a change, or failed to: that is what it updates its condition for
+// (upstream's GenericPropagationStatus). It is empty where upstream has not reported.
+func lastPropagated(o *federated.Object) string {
+	for _, c := range o.Status.Conditions {
+		if c.Type == report.ConditionPropagation {
+			return c.LastUpdateTime
+		}
+	}
+	return ""
 }
 
 // view is what is known of a federated object in all of its topologies.
