@@ -5,17 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/cellfed/cellfed/e2e/framework"
 )
 
-// versions are those that the chart is packaged at, both from the same tree.
+// versions are those that the chart is packaged at: the newer from this tree, the older as it was at the last release.
 const (
 	older = "0.1.0"
 	newer = "0.1.1"
 )
+
+// fromVariable names a commit that the older chart is taken from, instead of the last tag.
+const fromVariable = "CELLFED_HELM_FROM"
 
 // release is the release of the chart in the host.
 type release struct {
@@ -60,13 +65,42 @@ func newRelease(t *testing.T, host *framework.Cluster) *release {
 	if err := os.WriteFile(r.values, values, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, version := range []string{older, newer} {
-		if _, err := r.run.Run(t.Context(), "", "package", r.run.Chart(), "--version", version, "--app-version", "v"+version, "--destination", dir); err != nil {
+	for version, chart := range map[string]string{older: lastRelease(t, r.run.Chart()), newer: r.run.Chart()} {
+		if _, err := r.run.Run(t.Context(), "", "package", chart, "--version", version, "--app-version", "v"+version, "--destination", dir); err != nil {
 			t.Fatal(err)
 		}
 		r.charts[version] = filepath.Join(dir, "cellfed-"+version+".tgz")
 	}
 	return r
+}
+
+// lastRelease returns the folder of the chart as it was at the last tag before this commit, or at the commit that the variable
+// names. Before the first tag, and where there is no history, it is the chart as it is.
+func lastRelease(t *testing.T, chart string) string {
+	t.Helper()
+	from := os.Getenv(fromVariable)
+	if from == "" {
+		tag, err := exec.CommandContext(t.Context(), "git", "-C", chart, "describe", "--tags", "--abbrev=0").Output()
+		if err != nil {
+			t.Log("There is no tag: the chart is upgraded from itself")
+			return chart
+		}
+		from = strings.TrimSpace(string(tag))
+	}
+	archive, into := filepath.Join(dir, "older.tar"), filepath.Join(dir, "older")
+	if err := os.Mkdir(into, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{
+		{"git", "-C", chart, "archive", "--output", archive, from, "."},
+		{"tar", "-xf", archive, "-C", into},
+	} {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("the chart as it was at %s: %v: %s", from, err, out)
+		}
+	}
+	t.Logf("The older chart is that of %s", from)
+	return into
 }
 
 // helm runs helm and returns what it wrote.

@@ -52,7 +52,8 @@ func dress(root *cobra.Command) {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
 				err := check(cmd, args)
 				if err != nil && exit.Code(err) == exit.Failure {
-					err = exit.Usagef("%w: see %s --help", err, cmd.CommandPath())
+					// Cobra counts. What is to be given tells more.
+					err = exit.Usagef("these arguments do not fit: write %s: see %s --help", cmd.UseLine(), cmd.CommandPath())
 				}
 				return err
 			}

@@ -48,7 +48,7 @@ func TestUsage(t *testing.T) {
 		"Command":  {"a verb that is not there", []string{"frobnicate"}, "error: unknown command \"frobnicate\" for \"kubectl cells\"\n", exit.Usage},
 		"Near":     {"one that is nearly there", []string{"statsu"}, "error: unknown command \"statsu\" for \"kubectl cells\" Did you mean this? status\n", exit.Usage},
 		"Flag":     {"a flag that is not there", []string{"get", "--nope"}, "error: unknown flag: --nope: see kubectl cells get --help\n", exit.Usage},
-		"Argument": {"more than the verb takes", []string{"status", "a", "b", "c"}, "error: accepts at most 2 arg(s), received 3: see kubectl cells status --help\n", exit.Usage},
+		"Argument": {"more than the verb takes", []string{"status", "a", "b", "c"}, "error: these arguments do not fit: write kubectl cells status [TYPE/NAME | TYPE NAME] [options]: see kubectl cells status --help\n", exit.Usage},
 		"NotSo":    {"what fails has code 1", []string{"describe", "no"}, "error: cell \"no\" not found in the namespace \"acme\": choose another namespace with -n; kubectl cells get lists cells\n", exit.Failure},
 	}
 	for name, tc := range cases {
@@ -200,5 +200,18 @@ func TestInterrupted(t *testing.T) {
 	cancel()
 	if code := run(ctx, "kubectl-cells", "", []string{"get"}, h.Kube); code != interrupted || h.Stderr.Len() != 0 {
 		t.Errorf("code %d, %q", code, h.Stderr)
+	}
+}
+
+// Without any configuration client-go would ask an API server on this machine.
+func TestUnconfigured(t *testing.T) {
+	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	streams, _, out, errOut := genericiooptions.NewTestIOStreams()
+	code := run(t.Context(), "kubectl-cells", "v1.2.3", []string{"get"}, kube.New(streams))
+	want := result{Err: "error: no configuration for the host cluster was found: give --kubeconfig or --server, or set KUBECONFIG\n", Code: exit.Failure}
+	if diff := cmp.Diff(want, result{out.String(), errOut.String(), code}); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -34,9 +34,9 @@ type TypeObjects struct {
 	Items []unstructured.Unstructured
 }
 
-// Fleet reads all that is federated in a namespace, or in all where it is empty. What the user may not read is left out
-// and named.
-func (k *Kube) Fleet(ctx context.Context, namespace string) (*Fleet, error) {
+// Fleet reads all that is federated in a namespace, or in all where it is empty; of the objects those that the options leave.
+// What the user may not read is left out and named.
+func (k *Kube) Fleet(ctx context.Context, namespace string, objects ...client.ListOption) (*Fleet, error) {
 	types, err := k.Types(ctx)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (k *Kube) Fleet(ctx context.Context, namespace string) (*Fleet, error) {
 		}
 		group.Go(func() error {
 			var err error
-			fleet.Objects[i].Items, err = k.Objects(ctx, t, namespace)
+			fleet.Objects[i].Items, err = k.Objects(ctx, t, namespace, objects...)
 			if apierrors.IsForbidden(err) {
 				hidden[i] = true
 				return nil

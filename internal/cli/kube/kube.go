@@ -96,7 +96,7 @@ func (k *Kube) restConfig() (*rest.Config, error) {
 		return nil, errors.New("there is no configuration for the host cluster")
 	}
 	config, err := k.Flags.ToRESTConfig()
-	if clientcmd.IsEmptyConfig(err) {
+	if clientcmd.IsEmptyConfig(err) || err == nil && k.unconfigured(config) {
 		return nil, errors.New("no configuration for the host cluster was found: give --kubeconfig or --server, or set KUBECONFIG")
 	}
 	if err != nil {
@@ -106,6 +106,16 @@ func (k *Kube) restConfig() (*rest.Config, error) {
 	config.WarningHandler = warnings{rest.NewWarningWriter(k.ErrOut, rest.WarningWriterOptions{Deduplicate: true})}
 	k.config = config
 	return config, nil
+}
+
+// unconfigured reports whether nobody said which API server to ask, so that it is the one that client-go takes for the
+// default, where hardly ever one is.
+func (k *Kube) unconfigured(config *rest.Config) bool {
+	if config.Host != clientcmd.ClusterDefaults.Server || k.Flags.APIServer != nil && *k.Flags.APIServer != "" {
+		return false
+	}
+	raw, err := k.Flags.ToRawKubeConfigLoader().RawConfig()
+	return err == nil && len(raw.Clusters) == 0
 }
 
 // Client returns a client of the host cluster. It knows Kubernetes' own kinds, CRDs, KubeFed's and cellfed's; federated

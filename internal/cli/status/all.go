@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/cli/kube"
 	"github.com/cellfed/cellfed/internal/cli/matrix"
@@ -25,7 +27,7 @@ func (o *Options) all(ctx context.Context) error {
 			return err
 		}
 	}
-	fleet, err := o.kube.Fleet(ctx, namespace)
+	fleet, err := o.kube.Fleet(ctx, namespace, client.MatchingLabelsSelector{Selector: o.selector})
 	if err != nil {
 		return err
 	}
@@ -37,7 +39,7 @@ func (o *Options) all(ctx context.Context) error {
 	}
 	told, first := "", true
 	return o.kube.Follow(ctx, o.kube.Watched(fleet, namespace), func(ctx context.Context) (bool, error) {
-		fleet, err := o.kube.Fleet(ctx, namespace)
+		fleet, err := o.kube.Fleet(ctx, namespace, client.MatchingLabelsSelector{Selector: o.selector})
 		if err != nil {
 			return false, err
 		}

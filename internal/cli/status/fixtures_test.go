@@ -23,7 +23,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 const canary = `
 apiVersion: types.kubefed.io/v2beta1
 kind: FederatedDeployment
-metadata: {name: pay, namespace: acme, generation: 7}
+metadata: {name: pay, namespace: acme, generation: 7, labels: {app: pay}}
 spec:
   topologyType: cell
   placement: {topologies: [{name: rz00a}, {name: rz00b}, {name: rz01a}]}

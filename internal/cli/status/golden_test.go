@@ -86,6 +86,7 @@ sh-b   sh-b      -            Failed   -       -           ClusterNotReady
 		"Missing": {reason: "an object that is not there", args: []string{"deploy/no"}, want: result{Err: "error: federateddeployments.types.kubefed.io \"no\" not found in the namespace \"acme\": choose another with -n\n", Code: 1}},
 		"NotSo":   {reason: "asked once, with the answer no", args: []string{"deploy/pay", "--wait", "--timeout", "0s", "--no-headers", "-o", "name"}, want: result{Out: "federateddeployment.types.kubefed.io/pay\n", Err: "error: deployments.apps/pay: failed in rz01a\n", Code: 3}},
 		"AllOne":  {reason: "an object has one namespace", args: []string{"deploy/pay", "-A"}, want: result{Err: "error: an object cannot be named together with --all-namespaces: choose its namespace with -n\n", Code: 2}},
+		"Chosen":  {reason: "a selector chooses among many", args: []string{"deploy/pay", "-l", "app=pay"}, want: result{Err: "error: an object cannot be named together with --selector: give one of them\n", Code: 2}},
 		"WaitAll": {reason: "one object is waited for", args: []string{"--wait"}, want: result{Err: "error: --wait is for one object: name it as TYPE/NAME\n", Code: 2}},
 		"Timeout": {reason: "a flag that would mean nothing", args: []string{"deploy/pay", "--timeout", "1m"}, want: result{Err: "error: --timeout is for --wait: give both, or none\n", Code: 2}},
 	}
@@ -113,6 +114,8 @@ secrets/tls           +..  ..!  .
 `}, run(t, world(t, canary, widened, upstreams)))
 	check(t, "nothing is no error", result{Err: "No federated objects found in the namespace \"acme\".\n"}, run(t, world(t)))
 	check(t, "a program reads a list", result{Out: "items: []\n"}, run(t, world(t), "-o", "yaml"))
+	check(t, "by label", result{Out: "federateddeployment.types.kubefed.io/pay\n"}, run(t, world(t, canary, upstreams), "-l", "app=pay", "-o", "name"))
+	check(t, "no label of any", result{Err: "No federated objects found in the namespace \"acme\".\n"}, run(t, world(t, canary, upstreams), "--selector", "app in (web)"))
 	check(t, "-o name", result{Out: "federateddeployment.types.kubefed.io/pay\nfederatedsecret.types.kubefed.io/tls\n"}, run(t, world(t, canary, upstreams), "-A", "-o", "name"))
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/cellfed/cellfed/internal/cli/completion"
 	"github.com/cellfed/cellfed/internal/cli/exit"
@@ -21,15 +22,17 @@ const defaultTimeout = 5 * time.Minute
 type Options struct {
 	// Args name an object: TYPE/NAME or TYPE NAME. Without any, all objects are asked for.
 	Args []string
-	// AllNamespaces, Watch, Wait, Timeout and Print are the flags.
+	// AllNamespaces, Selector, Watch, Wait, Timeout and Print are the flags.
 	AllNamespaces bool
+	Selector      string
 	Watch         bool
 	Wait          bool
 	Timeout       time.Duration
 	Print         printing.Flags
 
-	kube *kube.Kube
-	now  func() time.Time
+	kube     *kube.Kube
+	now      func() time.Time
+	selector labels.Selector
 }
 
 // New returns the verb.
@@ -57,6 +60,9 @@ kubectl cells status deployment/pay
 # All objects of the namespace, one mark a cell
 kubectl cells status
 
+# The objects of one application
+kubectl cells status -l app=pay
+
 # In a pipeline: wait for the canary
 kubectl cells status deployment/pay --wait --timeout 10m`,
 		Args:              cobra.MaximumNArgs(2),
@@ -71,6 +77,7 @@ kubectl cells status deployment/pay --wait --timeout 10m`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVarP(&o.AllNamespaces, "all-namespaces", "A", false, "Tell of the objects of all namespaces.")
+	flags.StringVarP(&o.Selector, "selector", "l", "", "Tell of the federated objects that this label selector selects.")
 	flags.BoolVarP(&o.Watch, "watch", "w", false, "Go on, and tell again whenever something changes.")
 	flags.BoolVar(&o.Wait, "wait", false, "Wait until all that is released is in sync and available; the exit code is 3 if it is not in time.")
 	flags.DurationVar(&o.Timeout, "timeout", defaultTimeout, "How long --wait waits; 0s asks once.")
@@ -83,7 +90,13 @@ func (o *Options) Validate(timeoutGiven bool) error {
 	if err := o.Print.Validate(); err != nil {
 		return err
 	}
+	var err error
+	if o.selector, err = labels.Parse(o.Selector); err != nil {
+		return exit.Usagef("--selector %q: %w: write it as app=pay,tier!=batch", o.Selector, err)
+	}
 	switch {
+	case len(o.Args) > 0 && o.Selector != "":
+		return exit.Usagef("an object cannot be named together with --selector: give one of them")
 	case len(o.Args) > 0 && o.AllNamespaces:
 		return exit.Usagef("an object cannot be named together with --all-namespaces: choose its namespace with -n")
 	case o.Wait && len(o.Args) == 0:
