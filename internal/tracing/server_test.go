@@ -86,15 +86,16 @@ func during(spans func() tracetest.SpanStubs, happen func()) tracetest.SpanStubs
 	return spans()[before:]
 }
 
-// expect checks that a write was told once, in the trace of the generation that is stored now, or in the API server's own.
-// It returns the generation.
+// expect checks that a write was told, in the trace of the generation that is stored now, or in the API server's own. It
+// returns the generation. An API server that took an older version of the object from its cache asks once more for the one
+// that there is, and that one is stored.
 func expect(t *testing.T, tracer *tracing.Tracer, what string, got tracetest.SpanStubs, stored *unstructured.Unstructured, own bool) int64 {
 	t.Helper()
-	if len(got) != 1 {
-		t.Fatalf("%s: %d spans", what, len(got))
+	if len(got) == 0 {
+		t.Fatalf("%s was not told", what)
 	}
 	root := tracer.Generation(stored.GetUID(), stored.GetGeneration()).Root
-	span := got[0]
+	span := got[len(got)-1]
 	if is := span.SpanContext.TraceID() == root.TraceID(); is != own {
 		t.Errorf("%s: in the trace of generation %d: %v", what, stored.GetGeneration(), is)
 	}
