@@ -4,11 +4,14 @@ package admission
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -43,8 +46,10 @@ type Options struct {
 
 // Reconciler keeps the CA bundle in both configurations. It is keyed on nothing: there are only these two.
 //
-// It applies the bundle to each webhook that a configuration has, and nothing else. A configuration that is not there
-// is nobody's concern: who does without a set of webhooks need not install it.
+// It applies the bundle to each webhook that a configuration has, and nothing else, and then gives up to own it. A field that
+// is owned keeps its webhook in the list when whoever installs leaves that out, by an apply of another release: of nothing but a
+// name and a bundle, which the API server refuses. A field that nobody owns stays as it is and goes with the webhook. A
+// configuration that is not there is nobody's concern: who does without a set of webhooks need not install it.
 type Reconciler struct {
 	client  client.Client
 	options Options
@@ -75,7 +80,7 @@ func (r *Reconciler) keep(ctx context.Context, object client.Object, name string
 	r.tellOfRival(ctx, object)
 	config := desired()
 	if config == nil {
-		return nil
+		return r.disown(ctx, object)
 	}
 	err := r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(config), client.FieldOwner(v1alpha1.FieldManager), client.ForceOwnership)
 	switch {
@@ -85,6 +90,28 @@ func (r *Reconciler) keep(ctx context.Context, object client.Object, name string
 		return fmt.Errorf("apply the CA bundle to %s %q: %w", config.GetKind(), name, err)
 	}
 	log.FromContext(ctx).Info("Put the CA bundle into a webhook configuration", "kind", config.GetKind(), "name", name)
+	return nil
+}
+
+// disown takes cellfed's entries from the managedFields, as long as the configuration is as it was read.
+func (r *Reconciler) disown(ctx context.Context, object client.Object) error {
+	others := slices.DeleteFunc(slices.Clone(object.GetManagedFields()), func(e metav1.ManagedFieldsEntry) bool { return e.Manager == v1alpha1.FieldManager })
+	// Without any entry the API server would begin to keep them anew.
+	if len(others) == len(object.GetManagedFields()) || len(others) == 0 {
+		return nil
+	}
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/managedFields", "value": others},
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": object.GetResourceVersion()},
+	})
+	if err != nil {
+		return fmt.Errorf("disown the CA bundle of %T %q: %w", object, object.GetName(), err)
+	}
+	object = object.DeepCopyObject().(client.Object)
+	err = r.client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldManager))
+	if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("disown the CA bundle of %T %q: %w", object, object.GetName(), err)
+	}
 	return nil
 }
 

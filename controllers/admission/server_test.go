@@ -13,6 +13,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -103,6 +104,19 @@ func TestServer(t *testing.T) {
 	f.must(cluster.Apply(t.Context(), configurations...))
 	f.waitBundle(authorities[1])
 
+	t.Log("A release with one webhook less is applied, and then the one with it again")
+	f.waitDisowned()
+	fewer := configurations[0].DeepCopy()
+	webhooks, _, err := unstructured.NestedSlice(fewer.Object, "webhooks")
+	f.must(err)
+	f.must(unstructured.SetNestedSlice(fewer.Object, webhooks[1:], "webhooks"))
+	f.must(cluster.Apply(t.Context(), fewer))
+	if got := len(f.read()[fewer.GetName()]); got != len(webhooks)-1 {
+		t.Errorf("%d of %d webhooks are left of a release that has one less", got, len(webhooks))
+	}
+	f.must(cluster.Apply(t.Context(), configurations...))
+	f.waitBundle(authorities[1])
+
 	t.Log("Nothing but the bundle was ever another")
 	after := f.read()
 	for name := range after {
@@ -171,6 +185,25 @@ func (f *fixture) run(config *rest.Config, ca *bundle) {
 	f.Cleanup(func() {
 		cancel()
 		group.Wait()
+	})
+}
+
+// waitDisowned waits until nothing in the configurations is the controller's own.
+func (f *fixture) waitDisowned() {
+	f.Helper()
+	framework.Eventually(f, patience, "the bundle to be nobody's", func(ctx context.Context) error {
+		mutating, validating := &admissionregistrationv1.MutatingWebhookConfiguration{}, &admissionregistrationv1.ValidatingWebhookConfiguration{}
+		for name, object := range map[string]client.Object{admission.MutatingName: mutating, admission.ValidatingName: validating} {
+			if err := f.client.Get(ctx, client.ObjectKey{Name: name}, object); err != nil {
+				return err
+			}
+			for _, entry := range object.GetManagedFields() {
+				if entry.Manager == "cellfed" {
+					return fmt.Errorf("%s has an entry of the controller's", name)
+				}
+			}
+		}
+		return nil
 	})
 }
 

@@ -27,14 +27,11 @@ const (
 // name is the controller's, in logs and metrics.
 const name = "admission"
 
-// ByObject returns how the manager's cache is to hold what this controller reads: of each kind the one configuration. The
-// manager may read no other.
+// ByObject returns how the manager's cache is to hold what this controller reads: of each kind the one configuration, with its
+// managedFields. The manager may read no other.
 func ByObject() map[client.Object]cache.ByObject {
 	only := func(name string) cache.ByObject {
-		return cache.ByObject{
-			Field:     fields.OneTermEqualSelector("metadata.name", name),
-			Transform: cache.TransformStripManagedFields(),
-		}
+		return cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", name)}
 	}
 	return map[client.Object]cache.ByObject{
 		&admissionregistrationv1.MutatingWebhookConfiguration{}:   only(MutatingName),

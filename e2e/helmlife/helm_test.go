@@ -75,17 +75,20 @@ func newRelease(t *testing.T, host *framework.Cluster) *release {
 }
 
 // lastRelease returns the folder of the chart as it was at the last tag before this commit, or at the commit that the variable
-// names. Before the first tag, and where there is no history, it is the chart as it is.
+// names. Before the first tag it is the chart before its last change, and where there is no history the chart as it is.
 func lastRelease(t *testing.T, chart string) string {
 	t.Helper()
 	from := os.Getenv(fromVariable)
-	if from == "" {
-		tag, err := exec.CommandContext(t.Context(), "git", "-C", chart, "describe", "--tags", "--abbrev=0").Output()
-		if err != nil {
-			t.Log("There is no tag: the chart is upgraded from itself")
-			return chart
+	for _, ask := range [][]string{{"describe", "--tags", "--abbrev=0"}, {"rev-list", "--max-count=1", "--skip=1", "HEAD", "--", "."}} {
+		if from == "" {
+			// Without a tag, and without git, the next one is asked.
+			out, _ := exec.CommandContext(t.Context(), "git", append([]string{"-C", chart}, ask...)...).Output()
+			from = strings.TrimSpace(string(out))
 		}
-		from = strings.TrimSpace(string(tag))
+	}
+	if from == "" {
+		t.Log("There is no history: the chart is upgraded from itself")
+		return chart
 	}
 	archive, into := filepath.Join(dir, "older.tar"), filepath.Join(dir, "older")
 	if err := os.Mkdir(into, 0o755); err != nil {
