@@ -62,6 +62,7 @@ func newCommand() *cobra.Command {
 }
 
 func run(ctx context.Context, config *rest.Config, opts options.Options) error {
+	tuneMemory(ctrl.Log)
 	ctrl.Log.Info("Starting cellfed's manager", "version", version)
 	certificates, err := newCertificates(ctx, config, opts)
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -43,7 +42,9 @@ import (
 	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/options"
+	"github.com/cellfed/cellfed/internal/placementcache"
 	"github.com/cellfed/cellfed/internal/tracing"
+	"github.com/cellfed/cellfed/internal/wire"
 	"github.com/cellfed/cellfed/webhooks/conversion"
 	"github.com/cellfed/cellfed/webhooks/mutating"
 	"github.com/cellfed/cellfed/webhooks/validating"
@@ -123,6 +124,7 @@ func newManager(config *rest.Config, opts options.Options, certificates certs.So
 	drain := stopTimeout
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                  scheme,
+		MapperProvider:          newMapper,
 		Cache:                   cache.Options{ByObject: byObject(opts.KubeFedNamespace)},
 		Metrics:                 measured,
 		HealthProbeBindAddress:  opts.HealthAddress,
@@ -195,7 +197,7 @@ func endTraces(tracer *tracing.Tracer) {
 func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options, tracer *tracing.Tracer) error {
 	server := mgr.GetWebhookServer()
 	conversion.SetupWithServer(server, conversion.Options{Tracer: tracer})
-	objects, err := dynamic.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	objects, err := wire.NewDynamic(mgr.GetConfig(), mgr.GetHTTPClient(), placementcache.Unread)
 	if err != nil {
 		return fmt.Errorf("set up the webhooks: %w", err)
 	}

@@ -29,6 +29,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/placementcache"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 const (
@@ -143,12 +144,16 @@ func SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("set up the cell controller: make a dynamic client: %w", err)
 	}
+	objects, err := wire.NewDynamic(mgr.GetConfig(), mgr.GetHTTPClient(), placementcache.Unread)
+	if err != nil {
+		return fmt.Errorf("set up the cell controller: %w", err)
+	}
 	r := &Reconciler{
 		options:    options,
 		client:     mgr.GetClient(),
 		live:       mgr.GetAPIReader(),
 		dynamic:    client,
-		placements: placementcache.New(client),
+		placements: placementcache.New(objects),
 		recorder:   mgr.GetEventRecorder("cellfed-" + controllerName),
 		random:     rand.Reader,
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -28,6 +27,7 @@ import (
 	"github.com/cellfed/cellfed/internal/engine"
 	"github.com/cellfed/cellfed/internal/member"
 	"github.com/cellfed/cellfed/internal/tracing"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 // Options are what the push reconciler needs.
@@ -60,9 +60,9 @@ type Options struct {
 func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *member.Clusters, error) {
 	config := rest.CopyConfig(mgr.GetConfig())
 	config.QPS = -1 // The host's API server has priority and fairness.
-	dynamicClient, err := dynamic.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	dynamicClient, err := wire.NewDynamic(config, mgr.GetHTTPClient(), engine.Unread)
 	if err != nil {
-		return nil, nil, fmt.Errorf("set up the push reconciler: make a dynamic client: %w", err)
+		return nil, nil, fmt.Errorf("set up the push reconciler: %w", err)
 	}
 	log, realClock := mgr.GetLogger().WithName("propagation"), clock.RealClock{}
 	ledger, registry, observer := NewLedger(), &registry{}, &observer{}

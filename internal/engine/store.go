@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 // Change says what of a federated object has changed.
@@ -36,6 +37,9 @@ const (
 	// Reported objects have another status than the one written last by this process.
 	Reported
 )
+
+// Unread is what a client of the engine need not read, because a Store does not keep it.
+var Unread = wire.Without{"metadata": {"managedFields": nil}}
 
 // Store holds the federated objects of one type, decoded. What this process has written is there at once.
 type Store struct {

@@ -12,9 +12,10 @@ import (
 
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 const (
@@ -42,8 +43,7 @@ type connection struct {
 func newConnection(m *Member, wait time.Duration, metrics *metrics) (*connection, error) {
 	c := &connection{member: m, wait: wait}
 	config := dynamic.ConfigFor(m.Config())
-	// One encoding, whatever the client library comes to prefer: answers are read as JSON here.
-	config.ContentType, config.AcceptContentTypes = runtime.ContentTypeJSON, runtime.ContentTypeJSON
+	wire.Configure(config, nil)
 	config.Transport = counted{c, metrics}
 	config.WarningHandler = rest.NoWarnings{}
 	httpClient, err := rest.HTTPClientFor(config)

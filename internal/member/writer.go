@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 // neverVersion is a resource version that no object has: the first ever given to a store. An apply that carries it is
@@ -104,8 +105,8 @@ func (r *request) isAbsent(err error) bool {
 
 // isGone reads the answer to a deletion: a Status when the object is gone, or the object, as it was or as it still is.
 func (r *request) isGone(answer []byte, live *Object) (bool, error) {
-	u := &unstructured.Unstructured{}
-	if err := u.UnmarshalJSON(answer); err != nil {
+	u, err := wire.Object(answer, nil)
+	if err != nil {
 		return false, &AnswerError{Problem: "a deletion is not answered with an object: " + cut(err.Error(), readyBody)}
 	}
 	if status, _, _ := unstructured.NestedString(u.Object, "status"); u.GetKind() == "Status" && u.GetAPIVersion() == "v1" {
@@ -277,8 +278,7 @@ func (r *request) read(namespace, name string) (*unstructured.Unstructured, erro
 
 // decode reads an answer that has to be the object that was asked for.
 func (r *request) decode(answer []byte, namespace, name string) (*unstructured.Unstructured, error) {
-	u := &unstructured.Unstructured{}
-	err := u.UnmarshalJSON(answer)
+	u, err := wire.Object(answer, nil)
 	switch {
 	case err != nil:
 		err = &AnswerError{Problem: "it is not an object: " + cut(err.Error(), readyBody)}

@@ -3,15 +3,25 @@ package placementcache
 import (
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 // heldStatus is the status of a cluster that the placement mask keeps as it is.
 const heldStatus = "Held"
+
+// Unread are large fields that Strip leaves out. A client that does not read them at all spares decoding them. It reads
+// annotations: one of them ends what a watch begins with.
+var Unread = wire.Without{
+	"metadata": {"managedFields": nil, "annotations": {corev1.LastAppliedConfigAnnotation: nil}},
+	"spec":     {"template": nil, "overrides": nil, "placementMask": nil},
+	"status":   {"conditions": nil, "summary": nil, "clusters": {"remoteStatus": nil}, "topologies": {"remoteStatus": nil}},
+}
 
 // Strip is a cache.TransformFunc. Of a federated object it keeps what says where the object is placed and where it has been
 // put: identity, generation, deletion, finalizers, the label that marks what cellfed generated, topology type, placement,

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
+
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 func parse(t *testing.T, content string) *unstructured.Unstructured {
@@ -22,6 +24,15 @@ func parse(t *testing.T, content string) *unstructured.Unstructured {
 		t.Fatal(err)
 	}
 	return u
+}
+
+// TestUnread: a client sees the end of what a watch begins with.
+func TestUnread(t *testing.T) {
+	bookmark := `{"kind":"FederatedConfigMap","apiVersion":"types.kubefed.io/v1beta1","metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}`
+	object, err := wire.Object([]byte(bookmark), Unread)
+	if err != nil || object.GetAnnotations()[metav1.InitialEventsAnnotationKey] != "true" {
+		t.Errorf("A bookmark is read as %v, %v", object, err)
+	}
 }
 
 func TestStrip(t *testing.T) {
@@ -45,7 +56,7 @@ metadata:
   deletionTimestamp: "2026-01-01T00:00:00Z"
   finalizers: [kubefed.io/sync-controller]
   labels: {cellfed.io/generated: "true", app: pay}
-  annotations: {a: b}
+  annotations: {a: b, kubectl.kubernetes.io/last-applied-configuration: '{}'}
   managedFields: [{manager: m}]
 spec:
   topologyType: cell
@@ -56,6 +67,7 @@ spec:
 status:
   observedGeneration: 2
   conditions: [{type: Propagation}]
+  summary: {placed: 2}
   clusters: [{name: shop.a, status: X, remoteStatus: {big: x}}, {name: shop.b}]`,
 			want: `
 apiVersion: types.kubefed.io/v1beta1
@@ -146,6 +158,17 @@ status:
 			}
 			if diff := cmp.Diff(before, object); diff != "" {
 				t.Errorf("the object itself was changed:\n%s", diff)
+			}
+			content, err := json.Marshal(object.Object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unread, err := wire.Decode(content, Unread)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stripped, err := Strip(&unstructured.Unstructured{Object: unread}); err != nil || !cmp.Equal(got, stripped) {
+				t.Errorf("what a client reads makes a difference (%v):\n%s", err, cmp.Diff(got, stripped))
 			}
 			again, err := Strip(got)
 			if diff := cmp.Diff(got, again); diff != "" || err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/cellfed/cellfed/internal/inventory"
 	"github.com/cellfed/cellfed/internal/tracing"
 	"github.com/cellfed/cellfed/webhooks/internal/measure"
+	"github.com/cellfed/cellfed/webhooks/internal/review"
 )
 
 // Where the webhooks are served.
@@ -62,7 +63,7 @@ func Setup(server webhook.Server, o Options) error {
 	for path, handle := range map[string]admission.HandlerFunc{
 		FederatedPath: h.federated, CellPath: h.cell, KubeFedClusterPath: h.kubeFedCluster,
 	} {
-		server.Register(path, o.Tracer.Webhook(path, measure.Handler(path, handle), false))
+		server.Register(path, review.Server{Webhook: o.Tracer.Webhook(path, measure.Handler(path, handle), false)})
 	}
 	return nil
 }

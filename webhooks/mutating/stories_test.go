@@ -58,7 +58,23 @@ func testFederated(f *fixture) {
 
 	f.patch(thing, `{"metadata":{"finalizers":null}}`)
 	f.must(f.client.Delete(f.Context(), thing))
-	f.wantAsked("a deletion", path+"DELETE a")
+	f.wantAsked("a deletion that there is nothing to say of")
+	for name, odd := range map[string]map[string]any{
+		"masked":   {"spec": map[string]any{"placementMask": map[string]any{"topologies": []any{}}}},
+		"optioned": {"metadata": map[string]any{"annotations": map[string]any{"kubefed.io/deleteoption": "{}"}}},
+	} {
+		thing := f.thing("nobodys", name, "v2beta1", nil)
+		for _, path := range [][]string{{"spec"}, {"metadata", "annotations"}} {
+			if value, ok, _ := unstructured.NestedMap(odd, path...); ok {
+				f.must(unstructured.SetNestedMap(thing.Object, value, path...))
+			}
+		}
+		f.must(f.client.Create(f.Context(), thing))
+		f.patch(thing, `{"metadata":{"finalizers":null}}`)
+		f.notes.take()
+		f.must(f.client.Delete(f.Context(), thing))
+		f.wantAsked("a deletion that there may be something to say of", path+"DELETE "+name)
+	}
 }
 
 // testVersions has both versions asked for, applies included, and a namespace of nobody's.
@@ -201,6 +217,7 @@ func testCollectors(f *fixture) {
 		"system:kube-controller-manager", "someone",
 	} {
 		thing := f.thing("nobodys", "collected", "v2beta1", nil)
+		thing.SetAnnotations(map[string]string{"kubefed.io/deleteoption": "{}"})
 		f.must(f.client.Create(f.Context(), thing))
 		f.patch(thing, `{"metadata":{"finalizers":null}}`)
 		f.notes.take()
@@ -219,8 +236,10 @@ func testCollectors(f *fixture) {
 
 // testDown stops the webhooks: what people write is refused, and what a propagator writes is not.
 func testDown(f *fixture) {
-	thing := f.thing("acme-prod", "down", "v2beta1", nil)
+	thing, plain := f.thing("acme-prod", "down", "v2beta1", nil), f.thing("acme-prod", "plain", "v2beta1", nil)
+	thing.SetAnnotations(map[string]string{"kubefed.io/deleteoption": "{}"})
 	f.must(f.client.Create(f.Context(), thing))
+	f.must(f.client.Create(f.Context(), plain))
 	f.stop()
 	f.patch(thing, `{"metadata":{"finalizers":["kubefed.io/sync-controller","a/b"]}}`)
 	f.must(f.client.Status().Patch(f.Context(), thing, client.RawPatch("application/merge-patch+json", []byte(`{"status":{"a":"b"}}`))))
@@ -228,6 +247,7 @@ func testDown(f *fixture) {
 	f.patch(namespace, `{"metadata":{"labels":{"a":"b"}}}`)
 	// Nobody's creation of a Namespace waits for a manager.
 	f.must(f.client.Create(f.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "while-down"}}))
+	f.must(f.client.Delete(f.Context(), plain))
 	for what, err := range map[string]error{
 		"a spec":                   f.client.Patch(f.Context(), thing, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"a":"b"}}`))),
 		"a creation":               f.client.Create(f.Context(), f.thing("acme-prod", "new", "v1beta1", nil)),

@@ -11,11 +11,13 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/cellfed/cellfed/internal/validation"
+	"github.com/cellfed/cellfed/internal/wire"
 )
 
 const (
@@ -28,6 +30,9 @@ const (
 	// ellipsis ends what is shortened.
 	ellipsis = "..."
 )
+
+// unread is what no rule asks about.
+var unread = wire.Without{"metadata": {"managedFields": nil}}
 
 // errMalformed means that the request holds no object that can be read.
 var errMalformed = errors.New("the object cannot be read")
@@ -134,7 +139,16 @@ func decode[T any](raw runtime.RawExtension) (*T, error) {
 		return nil, nil
 	}
 	into := new(T)
-	if err := json.Unmarshal(raw.Raw, into); err != nil {
+	var err error
+	if object, ok := any(into).(*unstructured.Unstructured); ok {
+		var read *unstructured.Unstructured
+		if read, err = wire.Object(raw.Raw, unread); err == nil {
+			*object = *read
+		}
+	} else {
+		err = json.Unmarshal(raw.Raw, into)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	return into, nil

@@ -26,6 +26,7 @@ import (
 	"github.com/cellfed/cellfed/internal/inventory/inventorytest"
 	"github.com/cellfed/cellfed/internal/placementcache"
 	"github.com/cellfed/cellfed/internal/validation"
+	"github.com/cellfed/cellfed/webhooks/internal/review"
 )
 
 // host is what the webhooks see of a host.
@@ -91,7 +92,7 @@ func (h *host) ask(path string, request admissionv1.AdmissionRequest) admission.
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return server.hooks[path].(*webhook.Admission).Handle(h.t.Context(), admission.Request{AdmissionRequest: request})
+	return server.hooks[path].(review.Server).Webhook.Handle(h.t.Context(), admission.Request{AdmissionRequest: request})
 }
 
 // write returns the request that creates an object, changes old into it, or, where it is nil, deletes old.

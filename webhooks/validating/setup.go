@@ -20,6 +20,7 @@ import (
 	"github.com/cellfed/cellfed/internal/tracing"
 	"github.com/cellfed/cellfed/internal/validation"
 	"github.com/cellfed/cellfed/webhooks/internal/measure"
+	"github.com/cellfed/cellfed/webhooks/internal/review"
 )
 
 // Where the webhooks are served.
@@ -94,7 +95,7 @@ func Setup(server webhook.Server, o Options) error {
 	} {
 		hook := o.Tracer.Webhook(path, measure.Handler(path, answering(decide)), path == FederatedPath)
 		hook.WithContextFunc = inTime(hook.WithContextFunc)
-		server.Register(path, hook)
+		server.Register(path, review.Server{Webhook: hook})
 	}
 	return nil
 }
