@@ -46,6 +46,8 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find the host cluster: %w: give --kubeconfig where the manager runs outside of it", err)
 			}
+			// API servers compress watches too. The host is next door, where that costs more than it spares.
+			config.DisableCompression = true
 			if opts.RemoveV2Beta1 {
 				return takeBack(cmd.Context(), cmd.OutOrStdout(), config, opts)
 			}

@@ -30,7 +30,7 @@ const (
 	// defaultYield is how long a report, or the end of a deletion, waits while many objects of the type are being changed:
 	// first they go to the members, and to the host what they need for that. yieldDelay is how often it is looked whether
 	// they still are; a look costs little, but there is one for each of them.
-	defaultYield = 5 * time.Second
+	defaultYield = 10 * time.Second
 	yieldDelay   = time.Second
 	// defaultGap is the least time between two reports of one object.
 	defaultGap = 500 * time.Millisecond

@@ -68,7 +68,7 @@ func (r *Running) Busy() bool { return r.changes.many(time.Now()) }
 
 const (
 	// burstSpan is over which time changes are counted, in two halves, and burstSize how many of them are many.
-	burstSpan = 500 * time.Millisecond
+	burstSpan = time.Second
 	burstSize = 25
 )
 

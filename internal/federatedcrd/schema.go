@@ -21,6 +21,9 @@ func topologySchema(base *apiextensionsv1.JSONSchemaProps, kind string, scope ap
 		edit(spec, "overrides", finishOverrides)
 	})
 	edit(schema, "status", func(status *apiextensionsv1.JSONSchemaProps) {
+		// It has one writer. What each write of an object would cost beside, that of its spec too, is an entry in managedFields
+		// that is as large as the status and said of every field of every topology whose it is.
+		status.XMapType = new(singleValue)
 		edit(status, "topologies", func(list *apiextensionsv1.JSONSchemaProps) {
 			list.Description = "How each topology is."
 			keyBy(list, "name", "The name of the topology, as in spec.placement.topologies.")

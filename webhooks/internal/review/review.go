@@ -1,5 +1,4 @@
-// Package review serves admission webhooks. It reads a request once and leaves the objects in it as the bytes that they
-// came in, where controller-runtime's own server reads it four times over.
+// Package review serves admission webhooks. It reads a request once, where controller-runtime's own server does so four times over.
 package review
 
 import (
@@ -9,9 +8,8 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/go-json-experiment/json/jsontext"
+	jsonv2 "github.com/go-json-experiment/json"
 	admissionv1 "k8s.io/api/admission/v1"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -72,86 +70,15 @@ type replayed struct {
 	io.Closer
 }
 
-// Parse reads a review. Its Object and OldObject are parts of body. It fails for everything but an AdmissionReview of
-// admission.k8s.io/v1 with a request.
+// Parse reads a review. It fails for everything but an AdmissionReview of admission.k8s.io/v1 with a request, and for keys
+// that come twice.
 func Parse(body []byte) (admissionv1.AdmissionRequest, error) {
 	var review admissionv1.AdmissionReview
-	p := parser{body: body, decoder: jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	if err := p.object(p.review); err != nil {
-		return admissionv1.AdmissionRequest{}, err
-	}
-	if _, err := p.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		return admissionv1.AdmissionRequest{}, errUnusual
-	}
-	p.slim = append(p.slim, body[p.from:]...)
-	// As API servers and controller-runtime read it: a key in another case is another key.
-	if err := utiljson.Unmarshal(p.slim, &review); err != nil {
+	if err := jsonv2.Unmarshal(body, &review); err != nil {
 		return admissionv1.AdmissionRequest{}, err
 	}
 	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" || review.Request == nil {
 		return admissionv1.AdmissionRequest{}, errUnusual
 	}
-	review.Request.Object.Raw, review.Request.OldObject.Raw = p.raw["object"], p.raw["oldObject"]
 	return *review.Request, nil
-}
-
-// parser takes the two objects out of a review.
-type parser struct {
-	body    []byte
-	decoder *jsontext.Decoder
-	// slim is the review with null for each of the objects, up to from.
-	slim []byte
-	from int
-	raw  map[string][]byte
-}
-
-// object reads an object, and has each of its values read after its key.
-func (p *parser) object(value func(key string) error) error {
-	if p.decoder.PeekKind() != jsontext.KindBeginObject {
-		return p.decoder.SkipValue()
-	}
-	if _, err := p.decoder.ReadToken(); err != nil {
-		return err
-	}
-	for p.decoder.PeekKind() != jsontext.KindEndObject {
-		key, err := p.decoder.ReadToken()
-		if err != nil {
-			return err
-		}
-		if err := value(key.String()); err != nil {
-			return err
-		}
-	}
-	_, err := p.decoder.ReadToken()
-	return err
-}
-
-func (p *parser) review(key string) error {
-	if key != "request" {
-		return p.decoder.SkipValue()
-	}
-	if p.raw != nil {
-		return errUnusual // Two of them would be one of both.
-	}
-	p.raw = map[string][]byte{}
-	return p.object(p.request)
-}
-
-func (p *parser) request(key string) error {
-	if key != "object" && key != "oldObject" {
-		return p.decoder.SkipValue()
-	}
-	value, err := p.decoder.ReadValue()
-	if err != nil {
-		return err
-	}
-	end := int(p.decoder.InputOffset())
-	start := end - len(value)
-	p.slim = append(append(p.slim, p.body[p.from:start]...), "null"...)
-	p.from = end
-	p.raw[key] = nil
-	if value.Kind() != jsontext.KindNull {
-		p.raw[key] = p.body[start:end:end]
-	}
-	return nil
 }
