@@ -97,6 +97,9 @@ func (b *bed) Close() {
 	}
 }
 
+// memoryLimit is what the manager makes of the limit of 1 GiB that the chart gives its container: nine tenths.
+const memoryLimit = "921MiB"
+
 // install adds cellfed beside upstream.
 func (b *bed) install(ctx context.Context) error {
 	b.progress("Installing cellfed in the host")
@@ -104,6 +107,7 @@ func (b *bed) install(ctx context.Context) error {
 	if b.Cellfed, err = framework.InstallCellfed(ctx, b.Host); err != nil {
 		return err
 	}
+	b.Cellfed.Env = []string{"GOMEMLIMIT=" + memoryLimit}
 	b.Cellfed.ExtraArgs = append([]string{"--zap-log-level", "info"}, b.options.args...)
 	if err := b.Cellfed.Start(ctx); err != nil {
 		return err

@@ -6,6 +6,8 @@
 //	go run ./bench/propagation --only A,latency --rounds 5
 //	go run ./bench/propagation --cellfed=false -o json
 //
+// Upstream's controllers run as its chart runs them, and so does cellfed's manager, which has the memory limit of its own.
+//
 // The floor does what cannot be left out: one client, with as many workers as the one that writes for the propagators,
 // writes an object to a CRD of the host that nobody watches, with the content and the schema of the federated object,
 // and as soon as that is acknowledged writes what the members are to hold straight to them, to all of an object's

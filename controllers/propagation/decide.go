@@ -141,7 +141,7 @@ func decidePresent(s *situation) step {
 		return reported(status, err.Error(), generation, applied)
 	}
 	if s.live == nil {
-		return step{verb: verbCreate, desired: rendered.Object, digest: rendered.Digest}
+		return step{verb: verbCreate, desired: rendered.Object, digest: rendered.Digest()}
 	}
 	switch s.owner() {
 	case unmanaged:
@@ -169,23 +169,25 @@ func decideChange(s *situation, rendered *render.Rendered) step {
 	live := &render.Live{Object: s.live.Unstructured, Applied: s.live.Applied, Legacy: s.live.Legacy}
 	desired, pin := render.Retain(rendered, live, s.object, s.target, s.policy)
 	differences := render.Diff(desired, live, s.topology.Topology, s.target)
-	version := appliedVersion(rendered.Digest, s.live.Unstructured)
 	current := reported(federated.StatusOK, "", s.object.Generation, applied)
-	switch {
-	case len(differences) == 0 && (s.live.Applied != nil && !s.live.Legacy || s.delivered() && wentInto(applied, s.live.Unstructured)):
+	if len(differences) == 0 && (s.live.Applied != nil && !s.live.Legacy || s.delivered() && wentInto(applied, s.live.Unstructured)) {
 		return current
+	}
+	digest := rendered.Digest()
+	version := appliedVersion(digest, s.live.Unstructured)
+	switch {
 	case version == applied && !touchesMetadata(differences):
 		// The API server, or a webhook, has made of it what there is. It was so when it was last written.
 		current.outcome.AppliedVersion = version
 		return current
-	case s.before.Settled == rendered.Digest+"@"+s.live.GetResourceVersion():
+	case s.before.Settled == digest+"@"+s.live.GetResourceVersion():
 		return current
 	}
-	change := step{verb: verbApply, desired: desired, pin: pin, digest: rendered.Digest}
+	change := step{verb: verbApply, desired: desired, pin: pin, digest: digest}
 	switch {
 	case s.owner() == free:
 		change.pin, change.event = true, eventAdopted
-	case generation == s.object.Generation && len(differences) > 0 && strings.HasPrefix(applied, rendered.Digest+":"):
+	case generation == s.object.Generation && len(differences) > 0 && strings.HasPrefix(applied, digest+":"):
 		change.event = eventDriftRepaired
 	}
 	return change

@@ -83,7 +83,7 @@ func TestDecide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := appliedVersion(rendered.Digest, givenLive(nil).Unstructured)
+	now := appliedVersion(rendered.Digest(), givenLive(nil).Unstructured)
 	earlier := Entry{Outcome: report.Outcome{Generation: 2, AppliedVersion: "earlier"}}
 	cases := map[string]struct {
 		reason string
@@ -99,7 +99,7 @@ func TestDecide(t *testing.T) {
 		}), before: Entry{Outcome: report.Outcome{Generation: 3, AppliedVersion: now}}}, taken{Verb: verbApply, Event: eventDriftRepaired}},
 		"ChangedByOthers":   {"what the API server made of it when it was written is left alone", situation{object: givenObject(nil), decision: present, live: givenLive(func(u *unstructured.Unstructured) { u.Object["data"] = map[string]any{"k": "forced"} }), before: Entry{Outcome: report.Outcome{Generation: 2, AppliedVersion: now}}}, taken{Reported: true, Generation: 3, Applied: now}},
 		"AnotherInItsPlace": {"another object of the same version is not what was written", situation{object: givenObject(nil), decision: present, live: givenLive(func(u *unstructured.Unstructured) { u.Object["data"] = map[string]any{"k": "2"}; u.SetUID("m2") }), before: Entry{Outcome: report.Outcome{Generation: 3, AppliedVersion: now}}}, taken{Verb: verbApply, Event: eventDriftRepaired}},
-		"Settled":           {"nothing more can be made of it", situation{object: givenObject(nil), decision: present, live: givenLive(func(u *unstructured.Unstructured) { u.Object["data"] = map[string]any{"k": "2"} }), before: Entry{Settled: rendered.Digest + "@7"}}, taken{Reported: true, Generation: 3}},
+		"Settled":           {"nothing more can be made of it", situation{object: givenObject(nil), decision: present, live: givenLive(func(u *unstructured.Unstructured) { u.Object["data"] = map[string]any{"k": "2"} }), before: Entry{Settled: rendered.Digest() + "@7"}}, taken{Reported: true, Generation: 3}},
 		"Unmanaged":         {"hands off", situation{object: givenObject(nil), decision: present, live: givenLive(labeled(map[string]string{kubeFedLabel: labelFalse}))}, taken{Reported: true, Status: federated.StatusManagedLabelFalse}},
 		"Foreign":           {"a cell's object is not the cluster's", situation{object: givenObject(nil), decision: present, live: givenLive(labeled(map[string]string{v1alpha1.ManagedLabel: labelTrue}))}, taken{Reported: true, Status: federated.StatusAlreadyExists}},
 		"ForeignNamespace":  {"a Namespace is shared, and only seen", situation{object: givenObject(nil), target: namespaceKind, decision: present, live: givenLive(labeled(map[string]string{v1alpha1.ManagedLabel: labelTrue}))}, taken{Reported: true, Status: ok, Generation: 3}},

@@ -34,6 +34,8 @@ type Cellfed struct {
 	Kubeconfig string
 	// ExtraArgs are added to the manager's flags when it is started.
 	ExtraArgs []string
+	// Env is added to the manager's environment when it is started, each entry as key=value.
+	Env []string
 	// FailurePolicy is what becomes of a write that the manager does not answer for. Empty means what is shipped: it is
 	// refused. It counts when the manager is started for the first time.
 	FailurePolicy admissionregistrationv1.FailurePolicyType
@@ -194,7 +196,7 @@ func (c *Cellfed) Start(ctx context.Context) error {
 func (c *Cellfed) start(ctx context.Context) error {
 	var err error
 	c.process, err = Start(Program{
-		Name: "manager", Path: c.bin, Args: c.args(), Dir: filepath.Dir(c.host.Dir), Detached: c.host.options.Detached,
+		Name: "manager", Path: c.bin, Args: c.args(), Env: c.Env, Dir: filepath.Dir(c.host.Dir), Detached: c.host.options.Detached,
 	})
 	if err != nil {
 		return err

@@ -20,8 +20,10 @@ const heldStatus = "Held"
 var Unread = wire.Without{
 	"metadata": {"managedFields": nil, "annotations": {corev1.LastAppliedConfigAnnotation: nil}},
 	"spec":     {"template": nil, "overrides": nil, "placementMask": nil},
-	"status":   {"conditions": nil, "summary": nil, "clusters": {"remoteStatus": nil}, "topologies": {"remoteStatus": nil}},
+	"status":   {"conditions": nil, "summary": nil, "clusters": unreadItem, "topologies": unreadItem},
 }
+
+var unreadItem = wire.Without{"remoteStatus": nil, "appliedVersion": nil, "lastChangeTime": nil, "message": nil}
 
 // Strip is a cache.TransformFunc. Of a federated object it keeps what says where the object is placed and where it has been
 // put: identity, generation, deletion, finalizers, the label that marks what cellfed generated, topology type, placement,
@@ -79,7 +81,7 @@ func convert(object *unstructured.Unstructured) (*unstructured.Unstructured, err
 		return fail(err)
 	}
 	out := &unstructured.Unstructured{}
-	if err := json.Unmarshal(raw, &out.Object); err != nil {
+	if out.Object, err = wire.Decode(raw, nil); err != nil {
 		return fail(err)
 	}
 	return out, nil

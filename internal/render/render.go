@@ -36,9 +36,9 @@ func (t Target) isSecret() bool { return t.Kind.Group == "" && t.Kind.Kind == "S
 // Rendered is what a member is to hold.
 type Rendered struct {
 	// Object is the whole of it. It shares nothing with the federated object.
-	Object *unstructured.Unstructured
-	// Digest stands for Object and for what is retained of the member's. It is the same for the same input, always.
-	Digest string
+	Object         *unstructured.Unstructured
+	retainReplicas bool
+	policy         *Policy
 	// overridden are the JSON pointers that the topology's overrides name.
 	overridden []string
 	// Dropped is what of the template's metadata is not propagated: the keys of annotations, and the words
@@ -71,7 +71,7 @@ func Render(o *federated.Object, t scope.Topology, target Target, p *Policy) (*R
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", federated.ErrTemplate, err)
 	}
-	r := &Rendered{Dropped: p.strip(metadata)}
+	r := &Rendered{Dropped: p.strip(metadata), retainReplicas: o.RetainReplicas, policy: p}
 	identify(object, o.Namespace, o.Name, target)
 	if overrides := o.Overrides[t.Name]; len(overrides) > 0 {
 		for _, each := range overrides {
@@ -86,9 +86,6 @@ func Render(o *federated.Object, t scope.Topology, target Target, p *Policy) (*R
 	}
 	finish(object, o, t, target)
 	r.Object = &unstructured.Unstructured{Object: object}
-	if r.Digest, err = digest(object, o.RetainReplicas, p); err != nil {
-		return nil, fmt.Errorf("%w: %w", federated.ErrTemplate, err)
-	}
 	return r, nil
 }
 
@@ -156,24 +153,21 @@ func identify(object map[string]any, namespace, name string, target Target) {
 	}
 }
 
-// digest sums up what is rendered, and what decides which part of it the member has the last word on: a change of either
-// is a reason to look at the member's object.
-func digest(object map[string]any, retainReplicas bool, p *Policy) (string, error) {
-	content, err := json.Marshal(object)
-	if err != nil {
-		return "", err
-	}
+// Digest stands for Object and for what decides which part of it the member has the last word on: a change of either is a
+// reason to look at the member's object. It is the same for the same input, always.
+func (r *Rendered) Digest() string {
 	h := sha256.New()
+	content, _ := json.Marshal(r.Object.Object) // It came from JSON.
 	h.Write(content)
-	if retainReplicas {
+	if r.retainReplicas {
 		h.Write([]byte("\nretainReplicas"))
 	}
-	if p != nil {
-		for _, path := range p.Retain {
+	if r.policy != nil {
+		for _, path := range r.policy.Retain {
 			h.Write([]byte("\n" + path.String()))
 		}
 	}
-	return hex.EncodeToString(h.Sum(nil)[:12]), nil
+	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
 // Version names the state of a member's object in upstream's words: by its generation, or by its resourceVersion where

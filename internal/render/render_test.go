@@ -229,7 +229,7 @@ func TestDigest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r.Digest
+		return r.Digest()
 	}
 	base := render("{data: {a: b, c: d}}", physical, nil, false)
 	if again := render("{data: {c: d, a: b}}", physical, &Policy{}, false); again != base {
