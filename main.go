@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -46,7 +47,7 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("find the host cluster: %w: give --kubeconfig where the manager runs outside of it", err)
 			}
-			// API servers compress watches too. The host is next door, where that costs more than it spares.
+			// What API servers compress, lists and what watches begin with, costs more here than it spares on the way from a host that is near.
 			config.DisableCompression = true
 			if opts.RemoveV2Beta1 {
 				return takeBack(cmd.Context(), cmd.OutOrStdout(), config, opts)
@@ -64,7 +65,7 @@ func newCommand() *cobra.Command {
 }
 
 func run(ctx context.Context, config *rest.Config, opts options.Options) error {
-	tuneMemory(ctrl.Log)
+	tuneMemory(ctrl.Log, memlimit.FromCgroup)
 	ctrl.Log.Info("Starting cellfed's manager", "version", version)
 	certificates, err := newCertificates(ctx, config, opts)
 	if err != nil {

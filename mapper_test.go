@@ -29,27 +29,36 @@ func (a *asked) RESTMapping(kind schema.GroupKind, versions ...string) (*meta.RE
 // TestKnownKinds: a kind that is found is not asked for again, one that is not found yet is.
 func TestKnownKinds(t *testing.T) {
 	server := &asked{}
-	mapper := &knownKinds{RESTMapper: server}
-	kind := schema.GroupKind{Group: "types.kubefed.io", Kind: "FederatedSecret"}
-	if _, err := mapper.RESTMapping(kind, "v2beta1"); !meta.IsNoMatchError(err) {
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mapper := &knownKinds{RESTMapper: server, scheme: scheme}
+	kind := schema.GroupKind{Group: "cellfed.io", Kind: "Cell"}
+	if _, err := mapper.RESTMapping(kind, "v1alpha1"); !meta.IsNoMatchError(err) {
 		t.Fatalf("A kind that is not served: %v", err)
 	}
 	server.served = true
-	for _, version := range []string{"v2beta1", "v1beta1", "v2beta1", "v1beta1"} {
+	for _, version := range []string{"v1alpha1", "v1alpha1", "v1alpha1"} {
 		mapping, err := mapper.RESTMapping(kind, version)
 		if err != nil || mapping.GroupVersionKind != kind.WithVersion(version) {
 			t.Errorf("%s: %+v, %v", version, mapping, err)
 		}
 	}
-	if server.times != 3 {
-		t.Errorf("The server is asked %d times, want once for the kind that is not served and once for each version", server.times)
+	if server.times != 2 {
+		t.Errorf("The server is asked %d times, want once when the kind is not served, and once when it is", server.times)
 	}
 	for range 2 { // Which version is preferred may change.
 		if _, err := mapper.RESTMapping(kind); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := mapper.RESTMapping(kind, "v2beta1", "v1beta1"); err != nil || server.times != 6 {
-		t.Errorf("The server is asked %d times, want each time that no version or several are named: %v", server.times, err)
+	for range 2 { // A CRD may be replaced by one of another scope.
+		if _, err := mapper.RESTMapping(schema.GroupKind{Group: "types.kubefed.io", Kind: "FederatedSecret"}, "v2beta1"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := mapper.RESTMapping(kind, "v1alpha1", "v1beta1"); err != nil || server.times != 7 {
+		t.Errorf("The server is asked %d times, want each time that no version or several are named, or a kind that a CRD makes: %v", server.times, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -13,11 +14,15 @@ import (
 const gcPercent = 400
 
 // tuneMemory has the heap collected rarely while there is memory, and often when the container's limit comes near. GOGC,
-// GOMEMLIMIT and AUTOMEMLIMIT decide where they are set. Where nothing tells of a limit, Go's own behavior stays.
-func tuneMemory(log logr.Logger) {
-	limit, err := memlimit.Set()
-	if err != nil {
-		log.V(1).Info("The container's memory limit is not known: the heap is collected as Go does by default", "reason", err.Error())
+// GOMEMLIMIT and AUTOMEMLIMIT decide where they are set. Where there is no limit, or nothing tells of it, Go's own behavior stays.
+func tuneMemory(log logr.Logger, ofContainer memlimit.Provider) {
+	limit, err := memlimit.Set(memlimit.WithProvider(ofContainer))
+	switch {
+	case err != nil:
+		log.Info("The memory limit is not known: the heap is collected as Go does by default", "reason", err.Error())
+		return
+	case limit == math.MaxInt64:
+		log.V(1).Info("There is no memory limit: the heap is collected as Go does by default")
 		return
 	}
 	if os.Getenv("GOGC") == "" {

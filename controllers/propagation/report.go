@@ -126,8 +126,7 @@ func (r *Reporter) report(ctx context.Context, run *engine.Running, key engine.O
 			return reconcile.Result{}, err
 		}
 		r.Metrics.reported(key.Type, r.Ledger.Waiting(key, r.Clock.Now()))
-		log.FromContext(ctx).V(1).Info("Reported on a federated object", "type", key.Type, "namespace", key.Namespace, "name", key.Name,
-			"generation", v.object.Generation)
+		log.FromContext(ctx).V(1).Info("Reported on a federated object", "generation", v.object.Generation)
 	}
 	state := stateOf(v, status.Summary)
 	r.Ledger.Noted(key, state)

@@ -108,20 +108,20 @@ func startUnit[K comparable](ctx context.Context, log logr.Logger, name string, 
 	log = log.WithValues("controller", name)
 	c, err := controller.NewTypedUnmanaged(name, controller.TypedOptions[K]{
 		Reconciler: reconcile.TypedFunc[K](func(ctx context.Context, key K) (reconcile.Result, error) {
-			result, err := r.Reconcile(context.WithValue(ctx, priorityKey{}, queue.priority(key)), key)
-			if err != nil {
-				err = fmt.Errorf("%+v: %w", key, err)
-			}
-			return result, err
+			return r.Reconcile(context.WithValue(ctx, priorityKey{}, queue.priority(key)), key)
 		}),
 		MaxConcurrentReconciles: workers,
 		RateLimiter:             limiter,
 		RecoverPanic:            new(true),
 		SkipNameValidation:      new(true), // A type that comes back, or a cluster, has the name that it had.
 		NeedLeaderElection:      new(true),
-		// The key is written down with an error alone: a logger with it for each call costs as much as deciding does.
-		LogConstructor: func(*K) logr.Logger { return log },
-		NewQueue:       func(string, workqueue.TypedRateLimiter[K]) workqueue.TypedRateLimitingInterface[K] { return queue },
+		LogConstructor: func(key *K) logr.Logger {
+			if key == nil {
+				return log
+			}
+			return log.WithValues("key", *key)
+		},
+		NewQueue: func(string, workqueue.TypedRateLimiter[K]) workqueue.TypedRateLimitingInterface[K] { return queue },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the controller %s: %w", name, err)

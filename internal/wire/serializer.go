@@ -78,7 +78,7 @@ func (s serializer) Decode(data []byte, defaults *schema.GroupVersionKind, into 
 // decodeAny reads what a watch brings, or what a server answers with in place of an object.
 func (s serializer) decodeAny(data []byte) (runtime.Object, *schema.GroupVersionKind, error) {
 	object, kind, err := s.decodeInto(data, &unstructured.Unstructured{})
-	if err == nil && *kind == (schema.GroupVersionKind{Version: "v1", Kind: "Status"}) {
+	if err == nil && (kind.Version == "" || *kind == schema.GroupVersionKind{Version: "v1", Kind: "Status"}) {
 		return s.Serializer.Decode(data, nil, nil)
 	}
 	return object, kind, err

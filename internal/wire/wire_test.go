@@ -300,7 +300,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestWatchOfGarbage(t *testing.T) {
-	for _, body := range []string{`{"type":"ADDED","object":{}}`, `{"type":"ADDED"}`, `{"type":"NEWS","object":` + widget + `}`, `{"type":"ADDED","object":{"a":}}`, `[]`, `{"type":`, `<html>`, `{"object":` + widget + `}`} {
+	for _, body := range []string{`{"type":"ADDED","object":{}}`, `{"type":"ADDED","object":{"kind":"Widget"}}`, `{"type":"ADDED","object":{"kind":"Widget","apiVersion":"a/b/c"}}`, `{"type":"ADDED"}`, `{"type":"NEWS","object":` + widget + `}`, `{"type":"ADDED","object":{"a":}}`, `[]`, `{"type":`, `<html>`, `{"object":` + widget + `}`} {
 		client := clientOf(t, answering(http.StatusOK, body))
 		watching, err := client.Watch(t.Context(), metav1.ListOptions{})
 		if err != nil {

@@ -17,6 +17,9 @@ import (
 // MaxBytes is the largest request that is read: controller-runtime's bound, which two objects and what surrounds them fit in.
 const MaxBytes = 7 << 20
 
+// usualBytes is more than most requests have.
+const usualBytes = 64 << 10
+
 // Server answers for a webhook. What is no ordinary AdmissionReview of admission.k8s.io/v1 it leaves to the webhook itself,
 // which says what is wrong with it.
 type Server struct{ Webhook *admission.Webhook }
@@ -27,9 +30,11 @@ func (s Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	request, err := admission.Request{}, errUnusual
 	if r.Body != nil && r.Header.Get("Content-Type") == "application/json" {
 		if body, err = read(r); err == nil {
-			request.AdmissionRequest, err = Parse(body)
+			request.AdmissionRequest, err = parse(body)
 		}
-		r.Body = &replayed{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+		if len(body) > 0 {
+			r.Body = &replayed{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+		}
 	}
 	if err != nil {
 		s.Webhook.ServeHTTP(w, r)
@@ -54,8 +59,9 @@ var errUnusual = errors.New("the request is no AdmissionReview of admission.k8s.
 // read reads a body, or as much of it as there may be.
 func read(r *http.Request) ([]byte, error) {
 	var body bytes.Buffer
-	if size := r.ContentLength; size > 0 && size <= MaxBytes {
-		body.Grow(int(size) + bytes.MinRead)
+	// No more room is made for what is announced than for what most requests are: nobody has said who it is yet.
+	if size := r.ContentLength; size > 0 {
+		body.Grow(int(min(size, usualBytes)) + bytes.MinRead)
 	}
 	_, err := body.ReadFrom(io.LimitReader(r.Body, MaxBytes))
 	if err == nil && body.Len() == MaxBytes {
@@ -70,9 +76,9 @@ type replayed struct {
 	io.Closer
 }
 
-// Parse reads a review. It fails for everything but an AdmissionReview of admission.k8s.io/v1 with a request, and for keys
+// parse reads a review. It fails for everything but an AdmissionReview of admission.k8s.io/v1 with a request, and for keys
 // that come twice.
-func Parse(body []byte) (admissionv1.AdmissionRequest, error) {
+func parse(body []byte) (admissionv1.AdmissionRequest, error) {
 	var review admissionv1.AdmissionReview
 	if err := jsonv2.Unmarshal(body, &review); err != nil {
 		return admissionv1.AdmissionRequest{}, err

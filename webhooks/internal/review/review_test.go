@@ -116,6 +116,24 @@ func TestLikeControllerRuntime(t *testing.T) {
 	}
 }
 
+// TestParse: what API servers send is read here, and nothing else is.
+func TestParse(t *testing.T) {
+	for name, body := range bodies {
+		_, err := review.Parse([]byte(body))
+		switch name {
+		case "Update", "Spaced", "ObjectsFirst", "Deletion", "NeitherObject", "RequestFirst", "InOptions":
+			if err != nil {
+				t.Errorf("%s is left to controller-runtime: %v", name, err)
+			}
+		case "OtherCases": // It says nothing that counts.
+		default:
+			if err == nil {
+				t.Errorf("%s is not left to controller-runtime", name)
+			}
+		}
+	}
+}
+
 func TestTooLarge(t *testing.T) {
 	for _, size := range []int{review.MaxBytes - 1, review.MaxBytes, review.MaxBytes + 1} {
 		body := ordinary + strings.Repeat(" ", size-len(ordinary))
