@@ -75,6 +75,9 @@ func TestQuiet(t *testing.T) {
 	w.federateNamespaces()
 	n := w.namespace("n", nil)
 	cell := w.ready(n, "a")
+	// What follows the Cell's status in its watch is seen after it: from now on the controller knows what it has written.
+	w.update(cell, func() { cell.Labels["city"] = "seen" })
+	w.generatedCluster(cell, func(c *kubefedv1beta1.KubeFedCluster) error { return has(c.Labels, "city", "seen") })
 	mark, err := host.Mark()
 	if err != nil {
 		t.Fatal(err)
