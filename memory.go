@@ -10,7 +10,7 @@ import (
 )
 
 // gcPercent is how much the heap grows, in percent of what is in use, before it is collected. Most of what a release
-// allocates is gone a moment later: with Go's own 100 a sixth of the CPU time goes into collecting it.
+// allocates is gone a moment later, and Go's own 100 has it collected many times for nothing.
 const gcPercent = 400
 
 // tuneMemory has the heap collected rarely while there is memory, and often when the container's limit comes near. GOGC,

@@ -21,8 +21,8 @@ func topologySchema(base *apiextensionsv1.JSONSchemaProps, kind string, scope ap
 		edit(spec, "overrides", finishOverrides)
 	})
 	edit(schema, "status", func(status *apiextensionsv1.JSONSchemaProps) {
-		// It has one writer. What each write of an object would cost beside, that of its spec too, is an entry in managedFields
-		// that is as large as the status and said of every field of every topology whose it is.
+		// It has one writer. Otherwise managedFields would name each field of each topology, and the API server read and
+		// write that with every change of the object, of its spec too.
 		status.XMapType = new(singleValue)
 		edit(status, "topologies", func(list *apiextensionsv1.JSONSchemaProps) {
 			list.Description = "How each topology is."

@@ -1,5 +1,5 @@
 // Package wire reads what API servers send as JSON into unstructured objects: in one pass, and without the fields that
-// nobody keeps. It stands in for the decoders of client-go's dynamic client, which read an object of a watch five times over.
+// nobody keeps. It stands in for the decoders of client-go's dynamic client, which read an object of a watch several times over.
 //
 // What comes out is what those decoders make of the same JSON, but for what is left out. Two things that API servers do not send
 // make a difference: an item of a list that is null is an error, and a kind of v1 other than Status that is no object, such as

@@ -1,4 +1,7 @@
 package review
 
-// Parse is what reads a review without controller-runtime.
-var Parse = parse
+// Parse is what reads a review without controller-runtime, and Read what reads the body of a request.
+var (
+	Parse = parse
+	Read  = read
+)

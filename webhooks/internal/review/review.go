@@ -1,4 +1,4 @@
-// Package review serves admission webhooks. It reads a request once, where controller-runtime's own server does so four times over.
+// Package review serves admission webhooks. It reads a request once, where controller-runtime's own server does so several times over.
 package review
 
 import (

@@ -145,6 +145,19 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestAnnounced: nobody has much room made by announcing much.
+func TestAnnounced(t *testing.T) {
+	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("{}"))
+	request.ContentLength = review.MaxBytes
+	body, err := review.Read(request)
+	if err != nil || string(body) != "{}" {
+		t.Errorf("%q is read, %v", body, err)
+	}
+	if cap(body) > 128<<10 {
+		t.Errorf("Room for %d bytes is made for 2", cap(body))
+	}
+}
+
 // broken is a body that ends too early.
 type broken struct{ io.Reader }
 
