@@ -65,7 +65,7 @@ func newCommand() *cobra.Command {
 }
 
 func run(ctx context.Context, config *rest.Config, opts options.Options) error {
-	tuneMemory(ctrl.Log, memlimit.FromCgroup)
+	tuneMemory(ctx, ctrl.Log, memlimit.FromCgroup)
 	ctrl.Log.Info("Starting cellfed's manager", "version", version)
 	certificates, err := newCertificates(ctx, config, opts)
 	if err != nil {

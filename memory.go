@@ -1,21 +1,37 @@
 package main
 
 import (
+	"context"
 	"math"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
 )
 
-// gcPercent is how much the heap grows, in percent of what is in use, before it is collected. Most of what a release
-// allocates is gone a moment later, and Go's own 100 has it collected many times for nothing.
-const gcPercent = 400
+// A heap grows by percentAtRest, Go's own default, before it is collected, or else by garbageShare of the memory limit in a busy
+// manager: most of what a release allocates is gone a moment later, and a small heap would be collected many times for nothing.
+const (
+	percentAtRest = 100
+	percentAtMost = 10000
+	garbageShare  = 4
+	// smallestHeap is what Go's runtime takes for the heap in use where it is smaller.
+	smallestHeap = 4 << 20
+)
 
-// tuneMemory has the heap collected rarely while there is memory, and often when the container's limit comes near. GOGC,
-// GOMEMLIMIT and AUTOMEMLIMIT decide where they are set. Where there is no limit, or nothing tells of it, Go's own behavior stays.
-func tuneMemory(log logr.Logger, ofContainer memlimit.Provider) {
+// A manager is busy in a second in which it allocates busyBytes, and for restAfter seconds more.
+const (
+	busyBytes = 8 << 20
+	restAfter = 5
+)
+
+// tuneMemory has the heap collected rarely while there is memory, and often when the container's limit comes near, and gives
+// back what a burst of work took once the manager rests, until the context ends. GOGC, GOMEMLIMIT and AUTOMEMLIMIT decide where
+// they are set. Where there is no limit, or nothing tells of it, Go's own behavior stays.
+func tuneMemory(ctx context.Context, log logr.Logger, ofContainer memlimit.Provider) {
 	limit, err := memlimit.Set(memlimit.WithProvider(ofContainer))
 	switch {
 	case err != nil:
@@ -26,7 +42,65 @@ func tuneMemory(log logr.Logger, ofContainer memlimit.Provider) {
 		return
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(percentBusy(0, limit))
+		go tuneHeap(ctx, limit)
 	}
 	log.V(1).Info("The heap is collected rarely until it comes near its limit", "limitBytes", limit)
+}
+
+// percentBusy returns by how much the heap may grow in a busy manager, in percent of the bytes that are in use.
+func percentBusy(inUse uint64, limit int64) int {
+	return int(min(max(uint64(limit)/garbageShare/(max(inUse, smallestHeap)/100), percentAtRest), percentAtMost))
+}
+
+// tuneHeap looks once a second whether the manager is busy, and how much is in use.
+func tuneHeap(ctx context.Context, limit int64) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	read := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	var l load
+	current := percentBusy(0, limit)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		metrics.Read(read)
+		rested := l.next(read[0].Value.Uint64())
+		percent := percentAtRest
+		if !l.resting {
+			percent = percentBusy(read[1].Value.Uint64(), limit)
+		}
+		// To set it stops the world for a moment.
+		if percent > current+current/4 || percent < current-current/4 {
+			debug.SetGCPercent(percent)
+			current = percent
+		}
+		if rested {
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+// load is how busy the manager is. The zero load is busy: a manager that starts reads all there is.
+type load struct {
+	allocated uint64
+	resting   bool
+	// quiet is how many seconds in a row too little was allocated to be busy.
+	quiet int
+}
+
+// next takes what was allocated altogether, in bytes, a second after it took that the last time. It reports whether the
+// manager has just come to rest.
+func (l *load) next(allocated uint64) bool {
+	if allocated-l.allocated >= busyBytes {
+		l.quiet, l.resting = 0, false
+	} else {
+		l.quiet++
+	}
+	l.allocated = allocated
+	rested := !l.resting && l.quiet >= restAfter
+	l.resting = l.resting || rested
+	return rested
 }

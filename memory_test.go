@@ -27,9 +27,9 @@ func TestTuneMemory(t *testing.T) {
 		percent     int
 		limit       int64
 	}{
-		"Limited":      {environment: map[string]string{"GOMEMLIMIT": "900MiB"}, percent: gcPercent, limit: 1 << 40},
-		"OwnPercent":   {environment: map[string]string{"GOMEMLIMIT": "900MiB", "GOGC": "50"}, percent: 77, limit: 1 << 40},
-		"Container":    {ofContainer: memlimit.Limit(1000), percent: gcPercent, limit: 900},
+		"Limited":      {environment: map[string]string{"GOMEMLIMIT": "900MiB"}, percent: percentAtMost, limit: 4 << 30},
+		"OwnPercent":   {environment: map[string]string{"GOMEMLIMIT": "900MiB", "GOGC": "50"}, percent: 77, limit: 4 << 30},
+		"Container":    {ofContainer: memlimit.Limit(1000), percent: 100, limit: 900},
 		"NoLimit":      {ofContainer: none, percent: 77, limit: math.MaxInt64},
 		"Off":          {environment: map[string]string{"AUTOMEMLIMIT": "off"}, ofContainer: memlimit.Limit(1000), percent: 77, limit: math.MaxInt64},
 		"Unreadable":   {ofContainer: func() (uint64, error) { return 0, errors.New("no cgroup") }, percent: 77, limit: math.MaxInt64},
@@ -42,7 +42,7 @@ func TestTuneMemory(t *testing.T) {
 			debug.SetGCPercent(77)
 			debug.SetMemoryLimit(math.MaxInt64)
 			if _, ok := c.environment["GOMEMLIMIT"]; ok {
-				debug.SetMemoryLimit(1 << 40)
+				debug.SetMemoryLimit(4 << 30)
 			}
 			for _, variable := range []string{"GOGC", "GOMEMLIMIT", "AUTOMEMLIMIT"} {
 				t.Setenv(variable, "") // It is as it was afterwards.
@@ -51,10 +51,54 @@ func TestTuneMemory(t *testing.T) {
 			for variable, value := range c.environment {
 				t.Setenv(variable, value)
 			}
-			tuneMemory(logr.Discard(), c.ofContainer)
+			tuneMemory(t.Context(), logr.Discard(), c.ofContainer)
 			if percent, limit := gc(t); percent != c.percent || limit != c.limit {
 				t.Errorf("The heap grows by %d percent up to %d bytes, want %d up to %d", percent, limit, c.percent, c.limit)
 			}
 		})
 	}
+}
+
+func TestPercentBusy(t *testing.T) {
+	for name, c := range map[string]struct {
+		inUse uint64
+		limit int64
+		want  int
+	}{
+		"Start": {inUse: 0, limit: 1 << 30, want: 6400},
+		"Small": {inUse: 16 << 20, limit: 1 << 30, want: 1600},
+		"Large": {inUse: 512 << 20, limit: 1 << 30, want: 100},
+		"Huge":  {inUse: 1 << 20, limit: math.MaxInt64 - 1, want: percentAtMost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := percentBusy(c.inUse, c.limit); got != c.want {
+				t.Errorf("percentBusy(%d, %d): %d, want %d", c.inUse, c.limit, got, c.want)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	const some, much = busyBytes - 1, busyBytes
+	var l load
+	var allocated uint64
+	after := func(seconds int, bytes uint64, rested, resting bool, why string) {
+		t.Helper()
+		for second := range seconds {
+			allocated += bytes
+			if got, want := l.next(allocated), rested && second == seconds-1; got != want {
+				t.Fatalf("After %d seconds of %d bytes it has come to rest: %t, want %t. %s", second+1, bytes, got, want, why)
+			}
+		}
+		if l.resting != resting {
+			t.Fatalf("After %d seconds of %d bytes it rests: %t, want %t. %s", seconds, bytes, l.resting, resting, why)
+		}
+	}
+	after(20, much, false, false, "A manager is busy when it starts.")
+	after(restAfter-1, some, false, false, "Bursts have pauses.")
+	after(1, much, false, false, "Who works after a pause never rested.")
+	after(restAfter, some, true, true, "A pause that lasts is rest.")
+	after(100, some, false, true, "Memory is given back once.")
+	after(1, much, false, false, "The next burst begins at once.")
+	after(restAfter, 0, true, true, "Rest follows each burst.")
 }

@@ -213,7 +213,7 @@ func setupWebhooks(ctx context.Context, mgr ctrl.Manager, opts options.Options, 
 			return fmt.Errorf("set up the webhooks: %w", err)
 		}
 	}
-	known := &inventory.Inventory{Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), KubeFedNamespace: opts.KubeFedNamespace}
+	known := &inventory.Inventory{Reader: mgr.GetCache(), Live: mgr.GetAPIReader(), KubeFedNamespace: opts.KubeFedNamespace}
 	return errors.Join(
 		inventory.IndexFields(ctx, mgr.GetFieldIndexer()),
 		mutating.Setup(server, mutating.Options{Lookups: known, KubeFedNamespace: opts.KubeFedNamespace, DefaultMask: opts.DefaultPlacementMask, Tracer: tracer}),

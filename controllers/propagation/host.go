@@ -71,7 +71,7 @@ func (h *hostCluster) Namespace(ctx context.Context, name string) (*Namespace, e
 	}
 	object := &metav1.PartialObjectMetadata{}
 	object.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	err := h.client.Get(ctx, client.ObjectKey{Name: name}, object)
+	err := h.client.Get(ctx, client.ObjectKey{Name: name}, object, client.UnsafeDisableDeepCopy)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil

@@ -83,7 +83,7 @@ func SetupWithManager(mgr ctrl.Manager, options Options) (*engine.Engine, *membe
 		Stopped:     func(name string) { ledger.ForgetType(name); measures.forgetType(name); traces.ForgetType(name) },
 	})
 	observer.engine, observer.members = e, clusters
-	host := &hostCluster{client: mgr.GetClient(), dynamic: dynamicClient, engine: e, namespace: options.KubeFedNamespace, registry: registry}
+	host := &hostCluster{client: mgr.GetCache(), dynamic: dynamicClient, engine: e, namespace: options.KubeFedNamespace, registry: registry}
 	events := &Events{Recorder: mgr.GetEventRecorder("cellfed-propagation")}
 	var written Members = &measured{clusters, measures}
 	if traces != nil {
