@@ -29,8 +29,8 @@ const (
 )
 
 // tuneMemory has the heap collected rarely while there is memory, and often when the container's limit comes near, and gives
-// back what a burst of work took once the manager rests, until the context ends. GOGC, GOMEMLIMIT and AUTOMEMLIMIT decide where
-// they are set. Where there is no limit, or nothing tells of it, Go's own behavior stays.
+// back what a burst of work took once the manager rests, until the context ends. Go's own behavior stays where there is no limit,
+// or nothing tells of it, or GOGC is set; GOMEMLIMIT and AUTOMEMLIMIT set the limit.
 func tuneMemory(ctx context.Context, log logr.Logger, ofContainer memlimit.Provider) {
 	limit, err := memlimit.Set(memlimit.WithProvider(ofContainer))
 	switch {
@@ -40,11 +40,12 @@ func tuneMemory(ctx context.Context, log logr.Logger, ofContainer memlimit.Provi
 	case limit == math.MaxInt64:
 		log.V(1).Info("There is no memory limit: the heap is collected as Go does by default")
 		return
+	case os.Getenv("GOGC") != "":
+		log.V(1).Info("The heap is collected as GOGC says", "limitBytes", limit)
+		return
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percentBusy(0, limit))
-		go tuneHeap(ctx, limit)
-	}
+	debug.SetGCPercent(percentBusy(0, limit))
+	go tuneHeap(ctx, limit)
 	log.V(1).Info("The heap is collected rarely until it comes near its limit", "limitBytes", limit)
 }
 
@@ -57,7 +58,11 @@ func percentBusy(inUse uint64, limit int64) int {
 func tuneHeap(ctx context.Context, limit int64) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	read := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	// What is in use, to the collector, is what it found in the heap the last time, and what it begins with.
+	read := []metrics.Sample{
+		{Name: "/gc/heap/allocs:bytes"},
+		{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"},
+	}
 	var l load
 	current := percentBusy(0, limit)
 	for {
@@ -66,19 +71,20 @@ func tuneHeap(ctx context.Context, limit int64) {
 			return
 		case <-ticker.C:
 		}
+		if ctx.Err() != nil {
+			return
+		}
 		metrics.Read(read)
-		rested := l.next(read[0].Value.Uint64())
+		if l.next(read[0].Value.Uint64()) {
+			debug.FreeOSMemory()
+		}
 		percent := percentAtRest
 		if !l.resting {
-			percent = percentBusy(read[1].Value.Uint64(), limit)
+			percent = percentBusy(read[1].Value.Uint64()+read[2].Value.Uint64()+read[3].Value.Uint64(), limit)
 		}
-		// To set it stops the world for a moment.
-		if percent > current+current/4 || percent < current-current/4 {
+		if percent != current {
 			debug.SetGCPercent(percent)
 			current = percent
-		}
-		if rested {
-			debug.FreeOSMemory()
 		}
 	}
 }

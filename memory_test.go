@@ -5,7 +5,10 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/go-logr/logr"
@@ -19,6 +22,15 @@ func gc(t *testing.T) (percent int, limit int64) {
 	return percent, debug.SetMemoryLimit(-1)
 }
 
+// unsetenv takes away what tunes the heap, until the test ends.
+func unsetenv(t *testing.T) {
+	t.Helper()
+	for _, variable := range []string{"GOGC", "GOMEMLIMIT", "AUTOMEMLIMIT"} {
+		t.Setenv(variable, "") // It is as it was afterwards.
+		_ = os.Unsetenv(variable)
+	}
+}
+
 func TestTuneMemory(t *testing.T) {
 	none := func() (uint64, error) { return 0, memlimit.ErrNoLimit }
 	for name, c := range map[string]struct {
@@ -27,8 +39,9 @@ func TestTuneMemory(t *testing.T) {
 		percent     int
 		limit       int64
 	}{
-		"Limited":      {environment: map[string]string{"GOMEMLIMIT": "900MiB"}, percent: percentAtMost, limit: 4 << 30},
-		"OwnPercent":   {environment: map[string]string{"GOMEMLIMIT": "900MiB", "GOGC": "50"}, percent: 77, limit: 4 << 30},
+		"Limited":      {environment: map[string]string{"GOMEMLIMIT": "4GiB"}, percent: percentAtMost, limit: 4 << 30},
+		"OwnPercent":   {environment: map[string]string{"GOMEMLIMIT": "4GiB", "GOGC": "50"}, percent: 77, limit: 4 << 30},
+		"OneGiB":       {environment: map[string]string{"GOMEMLIMIT": "1GiB"}, percent: 6400, limit: 1 << 30},
 		"Container":    {ofContainer: memlimit.Limit(1000), percent: 100, limit: 900},
 		"NoLimit":      {ofContainer: none, percent: 77, limit: math.MaxInt64},
 		"Off":          {environment: map[string]string{"AUTOMEMLIMIT": "off"}, ofContainer: memlimit.Limit(1000), percent: 77, limit: math.MaxInt64},
@@ -42,12 +55,9 @@ func TestTuneMemory(t *testing.T) {
 			debug.SetGCPercent(77)
 			debug.SetMemoryLimit(math.MaxInt64)
 			if _, ok := c.environment["GOMEMLIMIT"]; ok {
-				debug.SetMemoryLimit(4 << 30)
+				debug.SetMemoryLimit(c.limit)
 			}
-			for _, variable := range []string{"GOGC", "GOMEMLIMIT", "AUTOMEMLIMIT"} {
-				t.Setenv(variable, "") // It is as it was afterwards.
-				_ = os.Unsetenv(variable)
-			}
+			unsetenv(t)
 			for variable, value := range c.environment {
 				t.Setenv(variable, value)
 			}
@@ -57,6 +67,41 @@ func TestTuneMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// garbage keeps the compiler from leaving out what a test allocates.
+var garbage []byte
+
+func TestTuneHeap(t *testing.T) {
+	percent, limit := gc(t)
+	t.Cleanup(func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) })
+	debug.SetMemoryLimit(math.MaxInt64)
+	unsetenv(t)
+	forced := []metrics.Sample{{Name: "/gc/cycles/forced:gc-cycles"}}
+	synctest.Test(t, func(t *testing.T) {
+		after := func(seconds int) (percent int, collections uint64) {
+			time.Sleep(time.Duration(seconds) * time.Second)
+			synctest.Wait()
+			percent, _ = gc(t)
+			metrics.Read(forced)
+			return percent, forced[0].Value.Uint64()
+		}
+		_, before := after(0)
+		tuneMemory(t.Context(), logr.Discard(), memlimit.Limit(1<<30))
+		// What the process allocated before counts for the first second.
+		percent, collections := after(restAfter + 2)
+		if percent != percentAtRest || collections != before+1 {
+			t.Errorf("At rest the heap grows by %d percent, and was collected and given back %d times; want %d, once", percent, collections-before, percentAtRest)
+		}
+		garbage = make([]byte, busyBytes)
+		percent, collections = after(1)
+		if percent <= percentAtRest || collections != before+1 {
+			t.Errorf("A busy manager's heap grows by %d percent, and was given back %d times; want more than %d, once", percent, collections-before, percentAtRest)
+		}
+		if percent, collections = after(restAfter); percent != percentAtRest || collections != before+2 {
+			t.Errorf("At rest again the heap grows by %d percent, and was given back %d times; want %d, twice", percent, collections-before, percentAtRest)
+		}
+	})
 }
 
 func TestPercentBusy(t *testing.T) {

@@ -23,7 +23,8 @@ type Topology struct {
 
 // Namespace is what decides of a host Namespace.
 type Namespace struct {
-	UID    types.UID
+	UID types.UID
+	// Labels are the cache's and must not be changed.
 	Labels map[string]string
 }
 

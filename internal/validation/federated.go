@@ -13,6 +13,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/scope"
 	"github.com/cellfed/cellfed/internal/topology"
 )
 
@@ -76,6 +77,9 @@ type checker struct {
 
 	violations []violation
 	warnings   []string
+
+	// topologies are byName's.
+	topologies map[string]scope.Topology
 }
 
 // violation is an error, and what it is found again by in the same object at another time.

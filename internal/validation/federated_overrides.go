@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/cellfed/cellfed/internal/federated"
@@ -16,6 +17,7 @@ func (c *checker) overrides(before *checker) {
 	a := in("spec", "overrides")
 	list, _ := c.spec["overrides"].([]any)
 	seen := make(map[string]bool, len(list))
+	placed := sets.New(c.o.Placement.Clusters...)
 	trial := c.newTrial(before)
 	wrong := len(c.violations)
 	for i, value := range list {
@@ -42,7 +44,9 @@ func (c *checker) overrides(before *checker) {
 		operations := entry.child(c.overrideList)
 		c.operations(operations, item[c.overrideList])
 		if len(c.violations) == sound {
-			c.unplaced(entry.child(c.overrideName), cluster)
+			if !placed.Has(cluster) {
+				c.unplaced(entry.child(c.overrideName), cluster)
+			}
 			trial.run(operations, cluster)
 		}
 	}
@@ -57,7 +61,7 @@ func (c *checker) overrides(before *checker) {
 // unplaced tells of overrides for what there is not: a name that was mistyped leaves another without its overrides. Those
 // for what is there may wait until the object is placed in it, and what is placed is told of where it is.
 func (c *checker) unplaced(a at, cluster string) {
-	if !c.facts.TopologiesKnown || slices.Contains(c.o.Placement.Clusters, cluster) {
+	if !c.facts.TopologiesKnown {
 		return
 	}
 	if _, there := c.byName()[cluster]; !there {

@@ -229,9 +229,11 @@ func hasOwner(labels map[string]string) bool {
 }
 
 func (c *checker) byName() map[string]scope.Topology {
-	all := make(map[string]scope.Topology, len(c.facts.Topologies))
-	for _, t := range c.facts.Topologies {
-		all[t.Name] = t
+	if c.topologies == nil {
+		c.topologies = make(map[string]scope.Topology, len(c.facts.Topologies))
+		for _, t := range c.facts.Topologies {
+			c.topologies[t.Name] = t
+		}
 	}
-	return all
+	return c.topologies
 }

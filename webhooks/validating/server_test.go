@@ -107,7 +107,7 @@ func (s *server) serve(cfg *rest.Config, port int, certificates string) {
 	})
 	s.must(err)
 	s.must(inventory.IndexFields(s.Context(), mgr.GetFieldIndexer()))
-	i := &inventory.Inventory{Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), KubeFedNamespace: framework.KubeFedNamespace}
+	i := &inventory.Inventory{Reader: mgr.GetCache(), Live: mgr.GetAPIReader(), KubeFedNamespace: framework.KubeFedNamespace}
 	objects, err := dynamic.NewForConfig(cfg)
 	s.must(err)
 	s.must(Setup(mgr.GetWebhookServer(), Options{Inventory: i, Live: mgr.GetAPIReader(), Placements: inventory.NewPlacements(i, objects)}))
