@@ -98,6 +98,16 @@ func newCertificates(ctx context.Context, config *rest.Config, opts options.Opti
 	})
 }
 
+// servingTLS sets up TLS for webhooks and metrics. They speak HTTP/1.1 alone, as kubebuilder has it: API servers use no other
+// to webhooks (kubernetes/kubernetes#75791) but those on their own host, and one connection cannot ask for much at once.
+func servingTLS(certificates certs.Source) func(*tls.Config) {
+	return func(c *tls.Config) {
+		c.MinVersion = tls.VersionTLS12
+		c.NextProtos = []string{"http/1.1"}
+		c.GetCertificate = certificates.GetCertificate
+	}
+}
+
 // newManager returns a manager that serves with the certificates and caches no more than the controllers read.
 func newManager(config *rest.Config, opts options.Options, certificates certs.Source) (ctrl.Manager, error) {
 	scheme, err := newScheme()
@@ -108,10 +118,7 @@ func newManager(config *rest.Config, opts options.Options, certificates certs.So
 	if err != nil {
 		return nil, fmt.Errorf("set up the webhook server: %w", err)
 	}
-	serve := func(c *tls.Config) {
-		c.MinVersion = tls.VersionTLS12
-		c.GetCertificate = certificates.GetCertificate
-	}
+	serve := servingTLS(certificates)
 	measured := metricsserver.Options{BindAddress: opts.MetricsAddress, SecureServing: opts.MetricsSecure}
 	if opts.MetricsSecure {
 		measured.TLSOpts = []func(*tls.Config){serve}
