@@ -45,6 +45,11 @@ func testFederated(f *fixture) {
 	f.wantLabels(thing, acmeLabels)
 	f.wantAsked("labels that are gone", path+"UPDATE a")
 
+	f.patch(thing, `{"spec":{"template":{"n":3,"metadata":{"labels":{"version":"1"}}}}}`)
+	f.wantAsked("labels of the template", path+"UPDATE a")
+	f.patch(thing, `{"spec":{"template":{"n":4,"metadata":{"labels":{"version":"2"}}}}}`)
+	f.wantAsked("a release")
+
 	f.patch(thing, `{"spec":{"placementMask":{"topologies":[{"name":"rz00a"}]}}}`)
 	thing.Object["spec"] = map[string]any{"template": map[string]any{"n": int64(2)}}
 	f.must(f.client.Update(f.Context(), thing))
@@ -111,7 +116,12 @@ func testLarge(f *fixture) {
 	entries[len(entries)-1] = map[string]any{}
 	large.Object["spec"] = map[string]any{"template": map[string]any{"entries": entries}}
 	f.must(f.client.Update(f.Context(), large))
-	f.wantAsked("a change at its end", "/validate-federated UPDATE large")
+	f.wantAsked("a change of its content")
+	f.patch(large, `{"spec":{"overrides":[{"topologyName":"rz00a"}]}}`)
+	entries[len(entries)-1] = map[string]any{"name": "last"}
+	large.Object["spec"].(map[string]any)["template"] = map[string]any{"entries": entries}
+	f.must(f.client.Update(f.Context(), large))
+	f.wantAsked("overrides, and a change at its end beside them", "/validate-federated UPDATE large", "/validate-federated UPDATE large")
 }
 
 func testCells(f *fixture) {
