@@ -9,6 +9,7 @@ import (
 
 	"github.com/cellfed/cellfed/api/v1alpha1"
 	"github.com/cellfed/cellfed/internal/federated"
+	"github.com/cellfed/cellfed/internal/topology"
 	"github.com/cellfed/cellfed/internal/wire"
 )
 
@@ -68,8 +69,16 @@ func Strip(object any) (any, error) {
 	return out, nil
 }
 
-// convert returns the object in v1beta1.
+// convert returns the object in v1beta1. It may be the same one, changed.
 func convert(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	if renamed(object) {
+		return object, nil
+	}
+	return converted(object)
+}
+
+// converted returns what federated.Convert makes of an object, whatever its form.
+func converted(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	fail := func(err error) (*unstructured.Unstructured, error) {
 		return nil, fmt.Errorf("convert %s %s/%s to v1beta1: %w", object.GetKind(), object.GetNamespace(), object.GetName(), err)
 	}
@@ -85,6 +94,71 @@ func convert(object *unstructured.Unstructured) (*unstructured.Unstructured, err
 		return fail(err)
 	}
 	return out, nil
+}
+
+// renamed changes a reduced object into what federated.Convert makes of it, if it has the form that nearly all have: a known topology
+// type, a list of names as the placement, and names in the status. Otherwise it leaves it as it is.
+func renamed(object *unstructured.Unstructured) bool {
+	spec, _ := object.Object["spec"].(map[string]any)
+	placement, _ := spec["placement"].(map[string]any)
+	placed, hasList := placement["topologies"].([]any)
+	status, hasStatus := object.Object["status"].(map[string]any)
+	holding, hasHolding := status["topologies"].([]any)
+	name, hasType := spec["topologyType"].(string)
+	if !hasType {
+		name = topology.Default
+	}
+	typ, known := topology.Lookup(name)
+	if !hasList || len(placement) != 1 || !known || has(spec, "topologyType") != hasType ||
+		has(object.Object, "status") != hasStatus || has(status, "topologies") != hasHolding || has(status, "clusters") {
+		return false
+	}
+	clusters, ok := clustersOf(placed, typ, object.GetNamespace())
+	if !ok {
+		return false
+	}
+	holders, ok := clustersOf(holding, typ, object.GetNamespace())
+	if !ok {
+		return false
+	}
+	object.SetAPIVersion(federated.APIVersionV1Beta1)
+	spec["placement"] = map[string]any{"clusters": clusters}
+	// What is the default in one version is spelt out in the other.
+	if spec["topologyType"] = name; hasType && name == topology.Default {
+		delete(spec, "topologyType")
+	}
+	if hasHolding {
+		delete(status, "topologies")
+		status["clusters"] = holders
+	}
+	return true
+}
+
+func has(object map[string]any, key string) bool {
+	_, ok := object[key]
+	return ok
+}
+
+// clustersOf returns the items of a list with the names of the KubeFedClusters. It reports false for items that say more than a name and
+// a status.
+func clustersOf(items []any, typ topology.Type, namespace string) ([]any, bool) {
+	clusters := make([]any, 0, len(items))
+	for _, item := range items {
+		from, _ := item.(map[string]any)
+		name, ok := from["name"].(string)
+		if !ok {
+			return nil, false
+		}
+		to := map[string]any{"name": typ.ToCluster(namespace, name)}
+		if status, ok := from["status"]; ok {
+			to["status"] = status
+		}
+		if len(to) != len(from) {
+			return nil, false
+		}
+		clusters = append(clusters, to)
+	}
+	return clusters, true
 }
 
 // keep copies the value at the path, if there is one, without following pointers.

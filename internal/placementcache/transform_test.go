@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/json"
+	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
 
 	"github.com/cellfed/cellfed/internal/wire"
@@ -179,5 +180,71 @@ status:
 	other := &metav1.PartialObjectMetadata{}
 	if got, err := Strip(other); got != any(other) || err != nil {
 		t.Errorf("what is not unstructured became %v, %v", got, err)
+	}
+}
+
+// TestRenamed: what is converted where it is becomes what the conversion makes of it, and what is left to that is left as it is.
+func TestRenamed(t *testing.T) {
+	names := rapid.SampledFrom([]any{"a", "shop.a", "cluster:x", "cluster:shop.x", "shop.cluster:x", "cluster:", "", "shop.", "é<&>", nil, int64(1)})
+	item := rapid.Custom(func(t *rapid.T) any {
+		if rapid.IntRange(1, 30).Draw(t, "odd") == 1 {
+			return rapid.SampledFrom([]any{nil, "a", map[string]any{}, map[string]any{"name": "a", "x": "y"}}).Draw(t, "item")
+		}
+		item := map[string]any{"name": names.Draw(t, "name")}
+		if rapid.Bool().Draw(t, "held") {
+			item["status"] = rapid.SampledFrom([]any{"Held", nil}).Draw(t, "status")
+		}
+		return item
+	})
+	list := rapid.Custom(func(t *rapid.T) any {
+		if rapid.IntRange(1, 20).Draw(t, "odd") == 1 {
+			return rapid.SampledFrom([]any{nil, "x", map[string]any{}}).Draw(t, "list")
+		}
+		return append([]any{}, rapid.SliceOfN(item, 0, 3).Draw(t, "items")...)
+	})
+	sometimes := func(t *rapid.T, object map[string]any, key string, odds int, value *rapid.Generator[any]) {
+		if rapid.IntRange(1, odds).Draw(t, key+" there") == 1 {
+			object[key] = value.Draw(t, key)
+		}
+	}
+	here, elsewhere := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		placement, spec, status := map[string]any{}, map[string]any{}, map[string]any{}
+		object := map[string]any{"apiVersion": "types.kubefed.io/v2beta1", "metadata": map[string]any{"name": "a", "namespace": "shop"}}
+		if rapid.IntRange(1, 10).Draw(t, "scope") == 1 {
+			object["metadata"] = map[string]any{"name": "a"}
+		}
+		if rapid.IntRange(1, 10).Draw(t, "placed") > 1 {
+			placement["topologies"] = list.Draw(t, "topologies")
+		}
+		sometimes(t, placement, "topologySelector", 10, rapid.Just[any](map[string]any{"matchLabels": map[string]any{"x": "y"}}))
+		sometimes(t, placement, "clusters", 10, list)
+		sometimes(t, spec, "topologyType", 2, rapid.SampledFrom([]any{"cell", "cell", "cell", "cluster", "zone", "", nil, int64(1)}))
+		if spec["placement"] = placement; rapid.IntRange(1, 10).Draw(t, "odd placement") == 1 {
+			spec["placement"] = rapid.SampledFrom([]any{nil, "everywhere", []any{}}).Draw(t, "placement")
+		}
+		sometimes(t, status, "topologies", 2, list)
+		sometimes(t, status, "clusters", 20, list)
+		sometimes(t, status, "observedGeneration", 2, rapid.Just[any](int64(3)))
+		sometimes(t, object, "spec", 1, rapid.Just[any](spec))
+		sometimes(t, object, "status", 2, rapid.SampledFrom([]any{status, status, status, status, nil, "x"}))
+		before := (&unstructured.Unstructured{Object: object}).DeepCopy()
+		want, err := converted(before.DeepCopy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := before.DeepCopy()
+		if !renamed(got) {
+			elsewhere++
+			want = before
+		} else {
+			here++
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%v: -want, +got:\n%s", before, diff)
+		}
+	})
+	if here == 0 || elsewhere == 0 {
+		t.Errorf("%d were converted where they are and %d were not: nothing was compared", here, elsewhere)
 	}
 }
