@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +45,17 @@ type world struct {
 	// forbidden are the resources that the caller may not read in the host.
 	forbidden  []string
 	kubeconfig string
-	tokens     map[string]bool
+
+	// mu guards tokens: clusters are asked in parallel.
+	mu     sync.Mutex
+	tokens map[string]bool
+}
+
+// seen returns the tokens that the member saw.
+func (w *world) seen() map[string]bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.tokens)
 }
 
 const host = `
@@ -174,7 +186,9 @@ func (w *world) allowed(c client.Client, o client.Object) error {
 
 // serve is the member's API server.
 func (w *world) serve(out http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
 	w.tokens[r.Header.Get("Authorization")] = true
+	w.mu.Unlock()
 	out.Header().Set("Content-Type", "application/json")
 	object, ok := w.live[r.URL.Path]
 	if r.Method != http.MethodGet || !ok {
@@ -332,7 +346,7 @@ FederatedConfigMap acme-prod/pay in rz00a: no change
 			w.forbidden = []string{"Secret"}
 			out, _, err := w.run(tc.file, append([]string{"-f", "new.yaml"}, tc.args...)...)
 			expect(t, tc.reason, tc.code, tc.want, out, err)
-			if len(w.tokens) > 0 {
+			if len(w.seen()) > 0 {
 				t.Error("a member was asked")
 			}
 		})
@@ -385,7 +399,7 @@ FederatedConfigMap acme-prod/pay in rz00a: no change
 	if errors != "" {
 		t.Errorf("standard error: %s", errors)
 	}
-	if diff := cmp.Diff(map[string]bool{"Bearer " + memberToken: true}, w.tokens); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"Bearer " + memberToken: true}, w.seen()); diff != "" {
 		t.Errorf("tokens that the member saw (-want +got):\n%s", diff)
 	}
 }
@@ -441,14 +455,14 @@ func TestLiveRefused(t *testing.T) {
 	if diff := cmp.Diff(refusal("rz00a, rz00b", "hz-a")+"\n"+refusal("rz01a", "sh-b"), exit.Message(err)); diff != "" {
 		t.Errorf("the refusal (-want +got):\n%s", diff)
 	}
-	if len(w.tokens) > 0 {
+	if len(w.seen()) > 0 {
 		t.Error("a member was asked")
 	}
 
 	w.hold(inHeld, inCell("rz00b", "acme-prod-rz00b", "data: {currency: CNY, log-level: info}\n"), ownsAll)
 	out, _, err = w.run("", "configmap/pay", "--cell", "rz00b", "--member-context", "hz-a=own")
 	expect(t, "a context of the caller's own will do", 0, "FederatedConfigMap acme-prod/pay in rz00b (held): no change\n", out, err)
-	if diff := cmp.Diff(map[string]bool{"Bearer my-own-token": true}, w.tokens); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"Bearer my-own-token": true}, w.seen()); diff != "" {
 		t.Errorf("tokens that the member saw (-want +got):\n%s", diff)
 	}
 
