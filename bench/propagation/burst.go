@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/cellfed/cellfed/e2e/framework"
 )
@@ -59,10 +60,20 @@ func written(p phase) float64 { return p.written.Seconds() }
 func cpu(p phase) float64     { return millis(p.cpu) }
 func writes(p phase) float64  { return float64(p.hostWrites) }
 
+// besideUpstreamOf returns these lives with upstream's of others, or none where cellfed has not been measured.
+func (l lives) besideUpstreamOf(others lives) lives {
+	if len(l[byCellfed]) == 0 {
+		return nil
+	}
+	all := maps.Clone(l)
+	all[byUpstream] = others[byUpstream]
+	return all
+}
+
 // newBurst is workload A: federated ConfigMaps of 1 KiB to two members.
 func newBurst() section {
-	l := lives{}
-	floors := func(ctx context.Context, b *bed, prefix string) error {
+	both, one := lives{}, lives{}
+	floors := func(ctx context.Context, b *bed, l lives, prefix string) error {
 		r := b.floor(b.onClusters(v1beta1, prefix, b.options.Objects), b.spotsIn(floorNamespace))
 		if err := l.live(ctx, byFloor, r); err != nil {
 			return err
@@ -72,27 +83,33 @@ func newBurst() section {
 		}
 		return l.live(ctx, byAlone, r.alone())
 	}
-	return section{
-		name: "A",
-		shipped: func(ctx context.Context, b *bed) error {
-			if err := floors(ctx, b, "a-before"); err != nil {
-				return err
-			}
-			return l.live(ctx, byUpstream, &runner{b: b, w: b.onClusters(v1beta1, "a-upstream", b.options.Objects), by: b.upstream()})
-		},
-		cellfed: func(ctx context.Context, b *bed) error {
+	rounds := func(l lives, prefix string) func(context.Context, *bed) error {
+		return func(ctx context.Context, b *bed) error {
 			for round := range b.options.Rounds {
-				if err := floors(ctx, b, fmt.Sprintf("a-%d", round)); err != nil {
+				if err := floors(ctx, b, l, fmt.Sprintf("%s-%d", prefix, round)); err != nil {
 					return err
 				}
-				w := b.onClusters(v2beta1, fmt.Sprintf("a-cellfed-%d", round), b.options.Objects)
+				w := b.onClusters(v2beta1, fmt.Sprintf("%s-cellfed-%d", prefix, round), b.options.Objects)
 				if err := l.live(ctx, byCellfed, &runner{b: b, w: w, by: b.cellfed()}); err != nil {
 					return err
 				}
 			}
 			return nil
+		}
+	}
+	return section{
+		name: "A",
+		shipped: func(ctx context.Context, b *bed) error {
+			if err := floors(ctx, b, both, "a-before"); err != nil {
+				return err
+			}
+			return both.live(ctx, byUpstream, &runner{b: b, w: b.onClusters(v1beta1, "a-upstream", b.options.Objects), by: b.upstream()})
 		},
-		figures: func(s sizes) []figure { return l.burstFigures(s) },
+		cellfed: rounds(both, "a"),
+		alone:   rounds(one, "a-alone"),
+		figures: func(s sizes) []figure {
+			return append(both.burstFigures(s), alone("A", one.besideUpstreamOf(both).burstFigures(s))...)
+		},
 	}
 }
 

@@ -16,31 +16,35 @@ import (
 
 // newConversions counts the conversion calls for objects that are created, updated and deleted in v2beta1.
 func newConversions() section {
-	l := lives{}
-	part := func(party who, by func(*bed) *propagator) func(context.Context, *bed) error {
+	both, one := lives{}, lives{}
+	part := func(l lives, prefix string, party who, by func(*bed) *propagator) func(context.Context, *bed) error {
 		return func(ctx context.Context, b *bed) error {
-			w := b.onClusters(v2beta1, "conversions-"+string(party), b.options.Conversions)
+			w := b.onClusters(v2beta1, prefix+string(party), b.options.Conversions)
 			return l.live(ctx, party, &runner{b: b, w: w, by: by(b)})
 		}
 	}
+	figures := func(l lives, s sizes) []figure {
+		calls := func(p phase) float64 { return float64(p.conversions) }
+		all := []figure{{
+			What:    "conversion calls for each object created, updated and deleted in v2beta1",
+			Cellfed: l.each(byCellfed, s.Conversions, calls), Upstream: l.each(byUpstream, s.Conversions, calls),
+			bounds: []bound{{value, false, 2}},
+		}}
+		for _, v := range lifecycle {
+			get := func(party who) *float64 {
+				return l.of(party, v, func(p phase) float64 { return calls(p) / float64(s.Conversions) })
+			}
+			all = append(all, figure{What: fmt.Sprintf("of these, %s", v), Cellfed: get(byCellfed), Upstream: get(byUpstream)})
+		}
+		return all
+	}
 	return section{
 		name:    "conversions",
-		beside:  part(byUpstream, (*bed).upstream),
-		cellfed: part(byCellfed, (*bed).cellfed),
+		beside:  part(both, "conversions-", byUpstream, (*bed).upstream),
+		cellfed: part(both, "conversions-", byCellfed, (*bed).cellfed),
+		alone:   part(one, "conversions-alone-", byCellfed, (*bed).cellfed),
 		figures: func(s sizes) []figure {
-			calls := func(p phase) float64 { return float64(p.conversions) }
-			all := []figure{{
-				What:    "conversion calls for each object created, updated and deleted in v2beta1",
-				Cellfed: l.each(byCellfed, s.Conversions, calls), Upstream: l.each(byUpstream, s.Conversions, calls),
-				bounds: []bound{{value, false, 2}},
-			}}
-			for _, v := range lifecycle {
-				get := func(party who) *float64 {
-					return l.of(party, v, func(p phase) float64 { return calls(p) / float64(s.Conversions) })
-				}
-				all = append(all, figure{What: fmt.Sprintf("of these, %s", v), Cellfed: get(byCellfed), Upstream: get(byUpstream)})
-			}
-			return all
+			return append(figures(both, s), alone("conversions", figures(one.besideUpstreamOf(both), s))...)
 		},
 	}
 }

@@ -6,6 +6,9 @@
 //	go run ./bench/propagation --only A,latency --rounds 5
 //	go run ./bench/propagation --cellfed=false -o json
 //
+// Upstream, and cellfed at first, are measured with both versions served. At the end cellfed has the type served in
+// v2beta1 alone (servedVersions of the FederatedTypePolicy), and A and conversions are measured once more.
+//
 // Upstream's controllers run as its chart runs them, and so does cellfed's manager, which has the memory limit of its own.
 //
 // The floor does what cannot be left out: one client, with as many workers as the one that writes for the propagators,
@@ -80,7 +83,7 @@ func parse(args []string, out io.Writer) (options, error) {
 	fs.SetOutput(out)
 	fs.BoolVar(&o.upstream, "upstream", true, "measure upstream KubeFed")
 	fs.BoolVar(&o.cellfed, "cellfed", true, "measure cellfed")
-	fs.BoolVar(&o.v2beta1Only, "v2beta1-only", false, "have the types served in v2beta1 alone once they were handed to cellfed; sections that write v1beta1 are left out")
+	fs.BoolVar(&o.v2beta1Only, "v2beta1-only", false, "have the types served in v2beta1 alone as soon as they were handed to cellfed, instead of at the end; sections that write v1beta1 are left out")
 	fs.StringVar(&only, "only", "", "the sections to run, of "+strings.Join(sectionNames(), ",")+" (default all)")
 	fs.StringVar(&types, "types", "", "the federated types that are handed to cellfed (default all)")
 	fs.StringVar(&extra, "manager-args", "", "further flags of cellfed's manager, separated by blanks")

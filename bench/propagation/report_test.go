@@ -151,3 +151,20 @@ func TestEach(t *testing.T) {
 		t.Errorf("what was not measured is %v, want nothing", *got)
 	}
 }
+
+func TestBesideUpstreamOf(t *testing.T) {
+	both := lives{byUpstream: {created: {{took: time.Minute}}}, byCellfed: {created: {{took: time.Second}}}}
+	one := lives{byCellfed: {created: {{took: time.Millisecond}}}}
+	got := one.besideUpstreamOf(both)
+	if up, own := got.of(byUpstream, created, took), got.of(byCellfed, created, took); up == nil || *up != 60 || own == nil || *own != 0.001 {
+		t.Errorf("upstream took %v and cellfed %v, want the one's 60 s beside its own 1 ms", up, own)
+	}
+	if one[byUpstream] != nil {
+		t.Error("what it is put beside was changed")
+	}
+	for _, f := range alone("A", lives{}.besideUpstreamOf(both).burstFigures(sizes{Objects: 1})) {
+		if f.Cellfed != nil || f.Upstream != nil || f.Floor != nil {
+			t.Errorf("%s: there is a figure where cellfed was not measured", f.What)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type section struct {
 	beside func(context.Context, *bed) error
 	// cellfed measures cellfed, after the types were handed to it.
 	cellfed func(context.Context, *bed) error
+	// alone measures cellfed again at the end, when the types are served in v2beta1 alone.
+	alone func(context.Context, *bed) error
 	// figures are the results.
 	figures func(sizes) []figure
 }
@@ -25,6 +28,14 @@ type section struct {
 // newSections returns the sections, in the order in which they run.
 func newSections() []section {
 	return []section{newBurst(), newCellBurst(), newLatency(), newConversions(), newUpdates(), newSlow(), newCells(), newRestart()}
+}
+
+// alone returns the figures of a section as those of what is served in v2beta1 alone.
+func alone(section string, figures []figure) []figure {
+	for i := range figures {
+		figures[i].Section = section + ", v2beta1 alone"
+	}
+	return figures
 }
 
 // v2beta1Sections are those whose objects cellfed's part writes in v2beta1, of a type that may be served in it alone.
@@ -58,7 +69,7 @@ func run(ctx context.Context, o options, say progress) error {
 	result := report{Command: "go run ./bench/propagation " + strings.Join(os.Args[1:], " "), Sizes: o.sizes}
 	for _, s := range chosen {
 		for _, f := range s.figures(o.sizes) {
-			f.Section = s.name
+			f.Section = cmp.Or(f.Section, s.name)
 			if f.Cellfed == nil && f.Upstream == nil && f.Floor == nil {
 				continue
 			}
@@ -106,5 +117,11 @@ func measure(ctx context.Context, b *bed, chosen []section) error {
 		}
 	}
 	stage("cellfed", b.options.cellfed, func(s section) func(context.Context, *bed) error { return s.cellfed })
+	if b.options.cellfed && !b.options.v2beta1Only && ctx.Err() == nil && slices.ContainsFunc(chosen, func(s section) bool { return s.alone != nil }) {
+		if err := b.hideV1Beta1(ctx); err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		stage("cellfed, v2beta1 alone", true, func(s section) func(context.Context, *bed) error { return s.alone })
+	}
 	return errors.Join(append(errs, context.Cause(ctx))...)
 }
