@@ -166,5 +166,8 @@ func TestBesideUpstreamOf(t *testing.T) {
 		if f.Cellfed != nil || f.Upstream != nil || f.Floor != nil {
 			t.Errorf("%s: there is a figure where cellfed was not measured", f.What)
 		}
+		if f.Section != "A, v2beta1 alone" {
+			t.Errorf("%s is a figure of section %q, which has both versions served", f.What, f.Section)
+		}
 	}
 }
